@@ -1,0 +1,71 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/trailhook/trailhook/internal/outbound"
+	"github.com/trailhook/trailhook/internal/registry"
+)
+
+// The values of a webhook's status.
+const (
+	Active       = "active"   // the last delivery succeeded, or none was tried yet
+	Inactive     = "inactive" // the last delivery failed, retries included; its events are held
+	Unconfigured = "unconfigured"
+)
+
+// Status is how a webhook's delivery stands.
+type Status struct {
+	Webhook       string    // one of the values above
+	LastAttemptAt time.Time // zero: there was none
+	LastCode      int       // of the last answer; 0: there was none
+	LastMessage   string
+}
+
+// Status returns how the webhook's delivery stands.
+func (m *Manager) Status(hook registry.Webhook) Status {
+	entry, err := m.states.Get(hook.ID)
+	if err != nil {
+		return Status{Webhook: Active}
+	}
+	status := Status{
+		Webhook:       Active,
+		LastAttemptAt: entry.Value.LastAttemptAt,
+		LastCode:      entry.Value.LastCode,
+		LastMessage:   entry.Value.LastMessage,
+	}
+	if entry.Value.Failing {
+		status.Webhook = Inactive
+	}
+	return status
+}
+
+type metrics struct {
+	delivered prometheus.Counter
+	attempts  *prometheus.CounterVec
+}
+
+func newMetrics(registerer prometheus.Registerer) metrics {
+	m := metrics{
+		delivered: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "trailhook_delivery_events_total",
+			Help: "Events that webhook endpoints have taken.",
+		}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "trailhook_delivery_attempts_total",
+			Help: "Requests to webhook endpoints, by the class of the answer's status or error.",
+		}, []string{"result"}),
+	}
+	registerer.MustRegister(m.delivered, m.attempts)
+	return m
+}
+
+func (m metrics) attempted(a outbound.Attempt) {
+	result := "error"
+	if a.Err == nil {
+		result = string('0'+rune(a.Status/100)) + "xx"
+	}
+	m.attempts.WithLabelValues(result).Inc()
+}

@@ -1,0 +1,171 @@
+// Package konnect is the platform's HTTP API, compatible with Kong Konnect's
+// audit-log API and what its clients need around it.
+//
+// Every request takes the same way: its token is authenticated, the permission
+// is checked, both results are recorded and on disk, and only then does the
+// handler act. A request that changes something is recorded once more with the
+// status of its answer before the answer leaves. Whatever cannot be recorded
+// is answered with 503 and, where the handler has not acted yet, not done.
+package konnect
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/trailhook/trailhook/internal/delivery"
+	"github.com/trailhook/trailhook/internal/journal"
+	"github.com/trailhook/trailhook/internal/recorder"
+	"github.com/trailhook/trailhook/internal/registry"
+)
+
+// maxBody is the largest request body, in bytes.
+const maxBody = 1 << 20
+
+// Options are what the API needs.
+type Options struct {
+	Registry *registry.Registry
+	Recorder *recorder.Recorder
+	Journal  *journal.Journal
+	Delivery *delivery.Manager
+	Logger   *slog.Logger
+	Region   string // of hosts that name none
+	BaseURL  string // where clients reach this API, without a path: https://us.api.example.com
+	Version  string
+}
+
+// API serves the endpoints. It is an [http.Handler].
+type API struct {
+	Options
+	mux  *http.ServeMux
+	huma huma.API
+}
+
+// New makes the API.
+func New(o Options) *API {
+	a := &API{Options: o, mux: http.NewServeMux()}
+	config := huma.DefaultConfig("Trailhook", o.Version)
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
+	config.CreateHooks = nil // no $schema in answers: Konnect's have none
+	a.huma = humago.New(a.mux, config)
+	a.controlPlaneRoutes()
+	a.destinationRoutes()
+	a.webhookRoutes()
+	a.keyRoutes()
+	return a
+}
+
+// call is what is known of the request being served.
+type call struct {
+	trail  *recorder.Trail
+	region string
+	user   registry.User // set once the request is admitted
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// ServeHTTP implements [http.Handler].
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	region := regionOf(r.Host, a.Region)
+	c := &call{trail: a.Recorder.Begin(r, region), region: region}
+	r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+	answer := newAnswer()
+	answer.Header().Set("X-Request-Id", strconv.FormatUint(c.trail.TraceID(), 10))
+	a.serve(answer, r)
+	if changes(r.Method) {
+		c.trail.Accessed(answer.status)
+		// The action may be done: its record must not depend on whether the
+		// client still waits.
+		if err := c.trail.Commit(context.WithoutCancel(r.Context())); err != nil {
+			a.Logger.Error("cannot record a request; answering 503", "trace_id", c.trail.TraceID(), "error", err)
+			answer.reset()
+			writeProblem(answer, c.unrecorded())
+		}
+	}
+	answer.writeTo(w)
+}
+
+// serve lets the handler of the route answer, or says why there is none.
+func (a *API) serve(answer *answer, r *http.Request) {
+	c := callOf(r.Context())
+	defer func() {
+		if p := recover(); p != nil {
+			a.Logger.Error("panic in a handler", "panic", p, "trace_id", c.trail.TraceID(), "stack", string(debug.Stack()))
+			answer.reset()
+			writeProblem(answer, c.problem(http.StatusInternalServerError, "Something went wrong on our side. The trace id finds it in the log."))
+		}
+	}()
+	handler, pattern := a.mux.Handler(r)
+	if pattern != "" {
+		a.mux.ServeHTTP(answer, r)
+		return
+	}
+	if problem := a.authenticate(r.Context(), r.Header); problem != nil {
+		writeProblem(answer, problem)
+		return
+	}
+	if err := c.trail.Commit(r.Context()); err != nil {
+		writeProblem(answer, c.unrecorded())
+		return
+	}
+	why := newAnswer()
+	handler.ServeHTTP(why, r)
+	if why.status == http.StatusMethodNotAllowed {
+		allowed := why.Header().Get("Allow")
+		answer.Header().Set("Allow", allowed)
+		writeProblem(answer, c.problem(http.StatusMethodNotAllowed, "This address takes "+allowed+"."))
+		return
+	}
+	writeProblem(answer, c.problem(http.StatusNotFound, "There is nothing at this address."))
+}
+
+// route is an endpoint: what it is called, what a caller must be allowed to do,
+// and the status of its success.
+type route struct {
+	id       string // operation id
+	method   string
+	path     string
+	summary  string
+	action   string // of the permission check; empty: anybody may call, and it leaves no events
+	resource string // of the permission check; {parameters} are those of the path
+	status   int
+	tag      string
+}
+
+// register adds an endpoint. Its handler returns errors of the packages below,
+// which become problems.
+func register[I, O any](a *API, r route, handler func(context.Context, *I) (*O, error)) {
+	operation := huma.Operation{
+		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary,
+		DefaultStatus: r.status, MaxBodyBytes: maxBody + 1, Tags: []string{r.tag},
+	}
+	if r.action != "" {
+		operation.Middlewares = huma.Middlewares{a.guard(r.action, r.resource)}
+	}
+	huma.Register(a.huma, operation, func(ctx context.Context, input *I) (*O, error) {
+		output, err := handler(ctx, input)
+		if err != nil {
+			return nil, a.problemOf(callOf(ctx), err)
+		}
+		return output, nil
+	})
+}
+
+// changes reports whether a request of the method leaves an access event.
+func changes(method string) bool {
+	switch method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,101 @@
+package konnect
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/trailhook/trailhook/internal/delivery"
+	"github.com/trailhook/trailhook/internal/registry"
+)
+
+const webhookPath = "/v3/audit-log-webhook"
+
+type webhook struct {
+	Body struct {
+		DestinationID string `json:"audit_log_destination_id" format:"uuid"`
+		Enabled       bool   `json:"enabled"`
+	}
+}
+
+func showWebhook(w registry.Webhook) *webhook {
+	out := &webhook{}
+	out.Body.DestinationID, out.Body.Enabled = w.DestinationID, w.Enabled
+	return out
+}
+
+type webhookChange struct {
+	Body struct {
+		DestinationID *string `json:"audit_log_destination_id,omitempty" format:"uuid"`
+		Enabled       *bool   `json:"enabled,omitempty"`
+	}
+}
+
+type webhookStatus struct {
+	Body struct {
+		Status        string     `json:"webhook_status" enum:"active,inactive,unconfigured"`
+		Enabled       bool       `json:"webhook_enabled"`
+		LastAttemptAt *time.Time `json:"last_attempt_at,omitempty"`
+		LastCode      int        `json:"last_response_code,omitempty"`
+		LastMessage   string     `json:"last_response_message,omitempty"`
+	}
+}
+
+func (a *API) webhookRoutes() {
+	const resource, tag = "audit-logs/webhook", "Audit-log webhook"
+	register(a, route{"get-audit-log-webhook", http.MethodGet, webhookPath, "Retrieve the region's webhook",
+		registry.Retrieve, resource, http.StatusOK, tag}, a.getWebhook)
+	register(a, route{"update-audit-log-webhook", http.MethodPatch, webhookPath, "Set up or change the region's webhook",
+		registry.Edit, resource, http.StatusOK, tag}, a.changeWebhook)
+	register(a, route{"delete-audit-log-webhook", http.MethodDelete, webhookPath, "Delete the region's webhook",
+		registry.Delete, resource, http.StatusNoContent, tag}, a.deleteWebhook)
+	register(a, route{"get-audit-log-webhook-status", http.MethodGet, webhookPath + "/status", "Retrieve how the region's webhook stands",
+		registry.Retrieve, resource + "/status", http.StatusOK, tag}, a.getWebhookStatus)
+}
+
+func (a *API) getWebhook(ctx context.Context, _ *struct{}) (*webhook, error) {
+	c := callOf(ctx)
+	w, err := a.Registry.Webhook(c.user.OrgID, c.region)
+	if err != nil {
+		return nil, err
+	}
+	return showWebhook(w), nil
+}
+
+func (a *API) changeWebhook(ctx context.Context, in *webhookChange) (*webhook, error) {
+	c := callOf(ctx)
+	w, err := a.Registry.ChangeWebhook(ctx, c.user.OrgID, c.region, registry.WebhookChange{
+		DestinationID: in.Body.DestinationID,
+		Enabled:       in.Body.Enabled,
+	}, a.Journal.Last)
+	if err != nil {
+		return nil, err
+	}
+	return showWebhook(w), nil
+}
+
+func (a *API) deleteWebhook(ctx context.Context, _ *struct{}) (*struct{}, error) {
+	c := callOf(ctx)
+	return nil, a.Registry.DeleteWebhook(ctx, c.user.OrgID, c.region)
+}
+
+func (a *API) getWebhookStatus(ctx context.Context, _ *struct{}) (*webhookStatus, error) {
+	c := callOf(ctx)
+	out := &webhookStatus{}
+	w, err := a.Registry.Webhook(c.user.OrgID, c.region)
+	if errors.Is(err, registry.ErrNotFound) {
+		out.Body.Status = delivery.Unconfigured
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	status := a.Delivery.Status(w)
+	out.Body.Status, out.Body.Enabled = status.Webhook, w.Enabled
+	out.Body.LastCode, out.Body.LastMessage = status.LastCode, status.LastMessage
+	if !status.LastAttemptAt.IsZero() {
+		out.Body.LastAttemptAt = &status.LastAttemptAt
+	}
+	return out, nil
+}

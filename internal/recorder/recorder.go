@@ -1,0 +1,138 @@
+// Package recorder turns what happened in a request into audit events and
+// makes them durable.
+//
+// A request has one [Trail]. What is known about it, and everything it causes,
+// is added to the trail as it happens; [Trail.Commit] writes what was added
+// since the last commit. The API commits a trail before it carries an action
+// out, and again before it answers: what could not be recorded does not happen,
+// and nobody is told of what is not on disk.
+package recorder
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/trailhook/trailhook/audit"
+)
+
+// Service is the name under which the platform's own permission checks appear.
+const Service = "konnect"
+
+// Journal is where events become durable: internal/journal in the product.
+type Journal interface {
+	// Append returns when all events are on disk, or an error when none
+	// (or not surely any) is.
+	Append(ctx context.Context, region string, events ...audit.Event) error
+}
+
+// Recorder begins trails.
+type Recorder struct {
+	journal Journal
+	now     func() time.Time
+}
+
+// New returns a recorder that writes to the journal.
+func New(journal Journal, now func() time.Time) *Recorder {
+	return &Recorder{journal: journal, now: now}
+}
+
+// Trail gathers the events of one request. It belongs to one goroutine.
+type Trail struct {
+	recorder *Recorder
+	region   string
+	request  audit.Event // what all events of the request share
+	method   string
+	path     string
+	query    string
+	pending  []audit.Event
+}
+
+// Begin starts the trail of a request that came in for a region. Nothing the
+// client sent decides more than the text of its own fields.
+func (r *Recorder) Begin(req *http.Request, region string) *Trail {
+	return &Trail{
+		recorder: r,
+		region:   region,
+		request: audit.Event{
+			Product:   audit.ProductKonnect,
+			Source:    clientAddress(req),
+			TraceID:   newTraceID(),
+			UserAgent: req.UserAgent(),
+		},
+		method: req.Method,
+		path:   req.URL.EscapedPath(),
+		query:  req.URL.RawQuery,
+	}
+}
+
+// TraceID identifies the request in all its events: 63 bits, never 0.
+func (t *Trail) TraceID() uint64 { return t.request.TraceID }
+
+// Principal is who a request turned out to come from.
+type Principal struct {
+	OrgID string
+	ID    string
+	Name  string
+}
+
+// Authenticated adds the use, or failed use, of a credential. The principal is
+// as much as is known of it; the trail's later events carry it.
+func (t *Trail) Authenticated(how audit.AuthType, outcome audit.Outcome, who Principal) {
+	t.request.OrgID, t.request.PrincipalID, t.request.PrincipalName = who.OrgID, who.ID, who.Name
+	event := t.event(audit.Authentication)
+	event.AuthType, event.Outcome, event.Request = how, outcome, t.path
+	t.pending = append(t.pending, event)
+}
+
+// Authorized adds a permission check and its result.
+func (t *Trail) Authorized(action, resource string, granted bool) {
+	event := t.event(audit.Authorization)
+	event.Service, event.Resource, event.Action, event.Granted = Service, resource, action, granted
+	t.pending = append(t.pending, event)
+}
+
+// Accessed adds the request itself with the status of its answer.
+func (t *Trail) Accessed(status int) {
+	event := t.event(audit.Access)
+	event.Request, event.Method, event.Status, event.Query = t.path, t.method, status, t.query
+	t.pending = append(t.pending, event)
+}
+
+// Commit makes what was added durable. After an error the same events are
+// tried again by the next Commit.
+func (t *Trail) Commit(ctx context.Context) error {
+	if err := t.recorder.journal.Append(ctx, t.region, t.pending...); err != nil {
+		return err
+	}
+	t.pending = nil
+	return nil
+}
+
+func (t *Trail) event(kind audit.Kind) audit.Event {
+	event := t.request
+	event.Kind = kind
+	event.Time = t.recorder.now().UTC().Truncate(time.Millisecond)
+	return event
+}
+
+// newTraceID makes up a trace id. It names requests apart and is no secret.
+func newTraceID() uint64 {
+	for {
+		if id := rand.Uint64() >> 1; id != 0 {
+			return id
+		}
+	}
+}
+
+// clientAddress is the address of the connection. Headers such as
+// X-Forwarded-For are anybody's to write, so they are not looked at.
+func clientAddress(req *http.Request) string {
+	host, _, err := net.SplitHostPort(req.RemoteAddr)
+	if err != nil {
+		return req.RemoteAddr
+	}
+	return host
+}

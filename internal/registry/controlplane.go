@@ -1,0 +1,131 @@
+package registry
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/trailhook/trailhook/internal/broker"
+)
+
+// ControlPlane is a gateway's control plane. It lives in one region.
+type ControlPlane struct {
+	ID           string            `json:"id"`
+	OrgID        string            `json:"org_id"`
+	Region       string            `json:"region"`
+	Name         string            `json:"name"`
+	Description  string            `json:"description"`
+	Labels       map[string]string `json:"labels"`
+	ClusterType  string            `json:"cluster_type"`
+	AuthType     string            `json:"auth_type"`
+	CloudGateway bool              `json:"cloud_gateway"`
+	ProxyURLs    []ProxyURL        `json:"proxy_urls"`
+	CreatedAt    time.Time         `json:"created_at"`
+	UpdatedAt    time.Time         `json:"updated_at"`
+}
+
+// ProxyURL is an address at which a control plane's data planes take traffic.
+type ProxyURL struct {
+	Host     string `json:"host" maxLength:"120"`
+	Port     int    `json:"port" minimum:"1" maximum:"65535"`
+	Protocol string `json:"protocol" maxLength:"32"`
+}
+
+// CreateControlPlane stores a new control plane under an id of ours;
+// [ErrNameTaken] when its region has one of the name.
+func (r *Registry) CreateControlPlane(ctx context.Context, cp ControlPlane) (ControlPlane, error) {
+	cp.ID = newID()
+	cp.CreatedAt = r.instant()
+	cp.UpdatedAt = cp.CreatedAt
+	at, err := key(cp.OrgID, cp.ID)
+	if err != nil {
+		return ControlPlane{}, err
+	}
+	release, err := r.claimName(ctx, cp)
+	if err != nil {
+		return ControlPlane{}, fmt.Errorf("control plane %q: %w", cp.Name, err)
+	}
+	if err := r.controlPlanes.Create(ctx, at, cp); err != nil {
+		release()
+		return ControlPlane{}, fmt.Errorf("create control plane %q: %w", cp.Name, err)
+	}
+	return cp, nil
+}
+
+// ControlPlane returns one.
+func (r *Registry) ControlPlane(organization, region, id string) (ControlPlane, error) {
+	entry, err := find(r.controlPlanes, organization, id)
+	if err == nil && entry.Value.Region != region {
+		err = ErrNotFound
+	}
+	return entry.Value, err
+}
+
+// ControlPlanes lists those of a region, oldest first.
+func (r *Registry) ControlPlanes(organization, region string) []ControlPlane {
+	list := slices.DeleteFunc(values(r.controlPlanes.List(organization+".")), func(cp ControlPlane) bool {
+		return cp.Region != region
+	})
+	slices.SortStableFunc(list, func(a, b ControlPlane) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return list
+}
+
+// DeleteControlPlane removes one and frees its name.
+func (r *Registry) DeleteControlPlane(ctx context.Context, organization, region, id string) error {
+	entry, err := find(r.controlPlanes, organization, id)
+	if err != nil {
+		return err
+	}
+	if entry.Value.Region != region {
+		return ErrNotFound
+	}
+	if err := r.controlPlanes.Delete(ctx, entry.Key, entry.Revision); err != nil {
+		return fmt.Errorf("delete control plane %s: %w", id, err)
+	}
+	if claim, err := r.names.Get(nameKey(entry.Value)); err == nil && claim.Value == id {
+		// If this fails the claim stays, of a control plane that is gone: the
+		// next who wants the name takes it over.
+		_ = r.names.Delete(ctx, claim.Key, claim.Revision)
+	}
+	return nil
+}
+
+// claimName takes the control plane's name for it. A claim whose control plane
+// does not exist, left by a crash, is taken over.
+func (r *Registry) claimName(ctx context.Context, cp ControlPlane) (release func(), err error) {
+	at := nameKey(cp)
+	claim, err := r.names.Get(at)
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
+		err = r.names.Create(ctx, at, cp.ID)
+	case r.nameHeld(cp, claim.Value):
+		return nil, ErrNameTaken
+	default:
+		err = r.names.Update(ctx, at, cp.ID, claim.Revision)
+	}
+	if errors.Is(err, broker.ErrConflict) { // somebody claimed it in the same moment
+		return nil, ErrNameTaken
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		if claim, err := r.names.Get(at); err == nil && claim.Value == cp.ID {
+			_ = r.names.Delete(context.WithoutCancel(ctx), at, claim.Revision)
+		}
+	}, nil
+}
+
+func (r *Registry) nameHeld(cp ControlPlane, holder string) bool {
+	other, err := r.ControlPlane(cp.OrgID, cp.Region, holder)
+	return err == nil && other.Name == cp.Name
+}
+
+func nameKey(cp ControlPlane) string {
+	sum := sha256.Sum256([]byte(cp.Name))
+	return cp.OrgID + "." + cp.Region + ".control-plane." + hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,122 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/trailhook/trailhook/audit"
+	"github.com/trailhook/trailhook/internal/outbound"
+)
+
+// Destination is where audit events can be sent: a SIEM's endpoint and how to
+// speak to it. It belongs to the whole organization.
+type Destination struct {
+	ID                  string       `json:"id"`
+	OrgID               string       `json:"org_id"`
+	Name                string       `json:"name"`
+	Endpoint            string       `json:"endpoint"`
+	LogFormat           audit.Format `json:"log_format"`
+	SkipSSLVerification bool         `json:"skip_ssl_verification"`
+	Authorization       []byte       `json:"authorization"` // sealed; see Registry.Authorization
+	CreatedAt           time.Time    `json:"created_at"`
+	UpdatedAt           time.Time    `json:"updated_at"` // zero before any update
+}
+
+// CreateDestination stores a new destination with the value that its requests
+// will carry as Authorization header, which may be empty. An [InvalidError]
+// says what cannot be.
+func (r *Registry) CreateDestination(ctx context.Context, d Destination, authorization string) (Destination, error) {
+	if err := r.checkDestination(d, authorization); err != nil {
+		return Destination{}, err
+	}
+	d.ID = newID()
+	d.CreatedAt, d.UpdatedAt = r.instant(), time.Time{}
+	at, err := key(d.OrgID, d.ID)
+	if err != nil {
+		return Destination{}, err
+	}
+	if d.Authorization, err = r.sealer.Seal([]byte(authorization), sealContext(d)); err != nil {
+		return Destination{}, fmt.Errorf("create destination %q: %w", d.Name, err)
+	}
+	if err := r.destinations.Create(ctx, at, d); err != nil {
+		return Destination{}, fmt.Errorf("create destination %q: %w", d.Name, err)
+	}
+	return d, nil
+}
+
+// Destination returns one.
+func (r *Registry) Destination(organization, id string) (Destination, error) {
+	entry, err := find(r.destinations, organization, id)
+	return entry.Value, err
+}
+
+// Destinations lists them, oldest first.
+func (r *Registry) Destinations(organization string) []Destination {
+	list := values(r.destinations.List(organization + "."))
+	slices.SortStableFunc(list, func(a, b Destination) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return list
+}
+
+// DeleteDestination removes one; [ErrInUse] while a webhook sends to it.
+func (r *Registry) DeleteDestination(ctx context.Context, organization, id string) error {
+	r.references.Lock()
+	defer r.references.Unlock()
+	entry, err := find(r.destinations, organization, id)
+	if err != nil {
+		return err
+	}
+	for _, webhook := range r.webhooks.List(organization + ".") {
+		if webhook.Value.DestinationID == id {
+			return fmt.Errorf("destination %s of the webhook in region %s: %w", id, webhook.Value.Region, ErrInUse)
+		}
+	}
+	if err := r.destinations.Delete(ctx, entry.Key, entry.Revision); err != nil {
+		return fmt.Errorf("delete destination %s: %w", id, err)
+	}
+	return nil
+}
+
+// Authorization opens the sealed value of the destination's header.
+func (r *Registry) Authorization(d Destination) (string, error) {
+	value, err := r.sealer.Open(d.Authorization, sealContext(d))
+	if err != nil {
+		return "", fmt.Errorf("destination %q: authorization: %w", d.Name, err)
+	}
+	return string(value), nil
+}
+
+// DestinationsChanged is closed at the next change of any destination.
+func (r *Registry) DestinationsChanged() <-chan struct{} { return r.destinations.Changed() }
+
+func (r *Registry) checkDestination(d Destination, authorization string) error {
+	if strings.TrimSpace(d.Name) == "" {
+		return &InvalidError{"name", "required", "a destination needs a name"}
+	}
+	if err := outbound.ValidateURL(d.Endpoint, r.allowHTTP); err != nil {
+		return &InvalidError{"endpoint", "invalid", "endpoint " + err.Error()}
+	}
+	if _, err := audit.ParseFormat(string(d.LogFormat)); err != nil {
+		return &InvalidError{"log_format", "enum", err.Error()}
+	}
+	if err := checkHeaderValue(authorization); err != nil {
+		return &InvalidError{"authorization", "invalid", err.Error()}
+	}
+	return nil
+}
+
+// checkHeaderValue refuses what cannot be sent as the value of a header: the
+// endpoint would never see it, and a line break could start a header of its own.
+func checkHeaderValue(value string) error {
+	for _, c := range []byte(value) {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return errors.New("a header value holds no line breaks or other control characters")
+		}
+	}
+	return nil
+}
+
+func sealContext(d Destination) string { return "destination/" + d.ID + "/authorization" }

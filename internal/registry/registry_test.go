@@ -1,0 +1,369 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/trailhook/trailhook/audit"
+	"github.com/trailhook/trailhook/internal/broker"
+	"github.com/trailhook/trailhook/internal/seal"
+)
+
+// clock is a time that tests move.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
+
+func openRegistry(t *testing.T, dir string, c *clock) (*Registry, func()) {
+	t.Helper()
+	b, err := broker.Open(t.Context(), dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	sealer, err := seal.OpenFile(filepath.Join(dir, "master.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(t.Context(), b, Options{Sealer: sealer, Now: c.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r, func() { r.Close(); b.Close() }
+}
+
+func newOrganization(t *testing.T, r *Registry) User {
+	t.Helper()
+	org, err := r.CreateOrganization(t.Context(), "org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := r.CreateUser(t.Context(), org.ID, "user", OrganizationAdmin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user
+}
+
+func TestBootstrapGivesOneTokenAndOnlyOnce(t *testing.T) {
+	dir := t.TempDir()
+	r, shut := openRegistry(t, dir, newClock())
+	token, err := r.Bootstrap(t.Context())
+	if err != nil || token == "" {
+		t.Fatalf("first start: %q, %v", token, err)
+	}
+	if again, err := r.Bootstrap(t.Context()); err != nil || again != "" {
+		t.Errorf("second call: %q, %v", again, err)
+	}
+	shut()
+	r, _ = openRegistry(t, dir, newClock())
+	if again, err := r.Bootstrap(t.Context()); err != nil || again != "" {
+		t.Errorf("second start: %q, %v", again, err)
+	}
+	result := r.Authenticate(token)
+	if result.Outcome != audit.OutcomeSuccess || result.Type != audit.AuthPAT || !result.User.May(Delete, "anything") {
+		t.Errorf("the admin's token after a restart: %+v", result)
+	}
+}
+
+func TestAuthenticateTellsWhatIsWrongWithAToken(t *testing.T) {
+	c := newClock()
+	r, _ := openRegistry(t, t.TempDir(), c)
+	user := newOrganization(t, r)
+	good, err := r.CreateToken(t.Context(), user, "t", c.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, token string
+		how         audit.AuthType
+		outcome     audit.Outcome
+	}{
+		{"good", good, audit.AuthPAT, audit.OutcomeSuccess},
+		{"never issued", newToken(personalPrefix), audit.AuthPAT, audit.OutcomeNotFound},
+		{"never issued, of a system account", newToken(systemPrefix), audit.AuthSPAT, audit.OutcomeNotFound},
+		{"one character changed", strings.Replace(good, good[10:11], string(good[10]^1), 1), audit.AuthInvalid, audit.OutcomeInvalid},
+		{"something stuck to its end", good + "-H", audit.AuthInvalid, audit.OutcomeInvalid},
+		{"cut", good[:20], audit.AuthInvalid, audit.OutcomeInvalid},
+		{"empty", "", audit.AuthInvalid, audit.OutcomeInvalid},
+		{"another prefix", "x" + good, audit.AuthInvalid, audit.OutcomeInvalid},
+	} {
+		got := r.Authenticate(test.token)
+		if got.Type != test.how || got.Outcome != test.outcome {
+			t.Errorf("%s: %s %s, want %s %s", test.name, got.Type, got.Outcome, test.how, test.outcome)
+		}
+	}
+	c.advance(time.Hour)
+	if got := r.Authenticate(good); got.Outcome != audit.OutcomeTokenExpired || got.User.ID != user.ID {
+		t.Errorf("expired: %+v", got)
+	}
+}
+
+func TestNoTokenIsKeptInTheClear(t *testing.T) {
+	r, _ := openRegistry(t, t.TempDir(), newClock())
+	token, err := r.CreateToken(t.Context(), newOrganization(t, r), "t", time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range r.tokens.List("") {
+		if strings.Contains(string(entry.Value.Hash)+entry.Key+entry.Value.Name+entry.Value.ID, token[5:]) {
+			t.Errorf("the token stands in %+v", entry)
+		}
+	}
+}
+
+func TestRolesAllowWhatTheySay(t *testing.T) {
+	for _, test := range []struct {
+		role     Role
+		action   string
+		resource string
+		want     bool
+	}{
+		{OrganizationAdmin, Delete, "control-planes/1", true},
+		{AuditLogsAdmin, Edit, "audit-logs/webhook", true},
+		{AuditLogsAdmin, List, "control-planes", false},
+		{AuditLogsAdmin, List, "audit-logs-of-others", false},
+		{AuditLogsViewer, Retrieve, "audit-logs/webhook/status", true},
+		{AuditLogsViewer, Create, "audit-logs/destinations", false},
+		{ControlPlaneAdmin, Create, "control-planes", true},
+		{ControlPlaneAdmin, Retrieve, "audit-logs/webhook", false},
+		{ControlPlaneViewer, List, "control-planes", true},
+		{ControlPlaneViewer, Delete, "control-planes/1", false},
+		{"unheard-of", List, "control-planes", false},
+	} {
+		if got := (User{Roles: []Role{test.role}}).May(test.action, test.resource); got != test.want {
+			t.Errorf("%s: %s %s: %v", test.role, test.action, test.resource, got)
+		}
+	}
+	if (User{}).May(List, "control-planes") {
+		t.Error("a user without roles may list control planes")
+	}
+}
+
+func TestAControlPlanesNameIsTakenUntilItIsDeleted(t *testing.T) {
+	r, _ := openRegistry(t, t.TempDir(), newClock())
+	user := newOrganization(t, r)
+	ctx := t.Context()
+	cp := ControlPlane{OrgID: user.OrgID, Region: "us", Name: "quickstart"}
+	first, err := r.CreateControlPlane(ctx, cp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.CreateControlPlane(ctx, cp); !errors.Is(err, ErrNameTaken) {
+		t.Errorf("the same name again: %v", err)
+	}
+	elsewhere := cp
+	elsewhere.Region = "eu"
+	if _, err := r.CreateControlPlane(ctx, elsewhere); err != nil {
+		t.Errorf("the same name in another region: %v", err)
+	}
+	if err := r.DeleteControlPlane(ctx, user.OrgID, "us", first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.CreateControlPlane(ctx, cp); err != nil {
+		t.Errorf("the name of a deleted one: %v", err)
+	}
+}
+
+func TestOfManyWhoWantANameAtOnceOneGetsIt(t *testing.T) {
+	r, _ := openRegistry(t, t.TempDir(), newClock())
+	user := newOrganization(t, r)
+	var group sync.WaitGroup
+	results := make(chan error, 16)
+	for range cap(results) {
+		group.Go(func() {
+			_, err := r.CreateControlPlane(context.WithoutCancel(t.Context()), ControlPlane{OrgID: user.OrgID, Region: "us", Name: "n"})
+			results <- err
+		})
+	}
+	group.Wait()
+	close(results)
+	won := 0
+	for err := range results {
+		if err == nil {
+			won++
+		} else if !errors.Is(err, ErrNameTaken) {
+			t.Error(err)
+		}
+	}
+	if won != 1 || len(r.ControlPlanes(user.OrgID, "us")) != 1 {
+		t.Errorf("%d creations succeeded, %d control planes exist", won, len(r.ControlPlanes(user.OrgID, "us")))
+	}
+}
+
+func TestANameClaimedByACrashIsTakenOver(t *testing.T) {
+	r, _ := openRegistry(t, t.TempDir(), newClock())
+	user := newOrganization(t, r)
+	cp := ControlPlane{ID: newID(), OrgID: user.OrgID, Region: "us", Name: "n"}
+	if err := r.names.Create(t.Context(), nameKey(cp), cp.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.CreateControlPlane(t.Context(), cp); err != nil {
+		t.Errorf("create under an orphaned claim: %v", err)
+	}
+}
+
+func TestNobodySeesAnotherOrganizationsObjects(t *testing.T) {
+	r, _ := openRegistry(t, t.TempDir(), newClock())
+	ours, theirs := newOrganization(t, r), newOrganization(t, r)
+	ctx := t.Context()
+	cp, err := r.CreateControlPlane(ctx, ControlPlane{OrgID: theirs.OrgID, Region: "us", Name: "n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := r.CreateDestination(ctx, Destination{OrgID: theirs.OrgID, Name: "d", Endpoint: "https://siem.example/", LogFormat: audit.CEF}, "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := func(context.Context) (uint64, error) { return 1, nil }
+	_, cpErr := r.ControlPlane(ours.OrgID, "us", cp.ID)
+	_, destinationErr := r.Destination(ours.OrgID, d.ID)
+	for what, err := range map[string]error{
+		"get control plane":    cpErr,
+		"delete control plane": r.DeleteControlPlane(ctx, ours.OrgID, "us", cp.ID),
+		"get destination":      destinationErr,
+		"delete destination":   r.DeleteDestination(ctx, ours.OrgID, d.ID),
+	} {
+		if !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if n := len(r.ControlPlanes(ours.OrgID, "us")) + len(r.Destinations(ours.OrgID)); n != 0 {
+		t.Errorf("our lists show %d of their objects", n)
+	}
+	var invalid *InvalidError
+	if _, err := r.ChangeWebhook(ctx, ours.OrgID, "us", WebhookChange{DestinationID: &d.ID}, last); !errors.As(err, &invalid) || invalid.Rule != "missing_reference" {
+		t.Errorf("a webhook to their destination: %v", err)
+	}
+}
+
+func TestADestinationKeepsItsSecretSealed(t *testing.T) {
+	dir := t.TempDir()
+	r, shut := openRegistry(t, dir, newClock())
+	user := newOrganization(t, r)
+	d, err := r.CreateDestination(t.Context(), Destination{OrgID: user.OrgID, Name: "d", Endpoint: "https://siem.example/", LogFormat: audit.CEF}, "Splunk hunter2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(d.Authorization), "hunter2") {
+		t.Error("the stored authorization is readable")
+	}
+	shut()
+	r, _ = openRegistry(t, dir, newClock())
+	d, err = r.Destination(user.OrgID, d.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Authorization(d); err != nil || got != "Splunk hunter2" {
+		t.Errorf("after a restart: %q, %v", got, err)
+	}
+	stolen := d
+	stolen.ID = newID()
+	if _, err := r.Authorization(stolen); err == nil {
+		t.Error("a sealed authorization opens for another destination")
+	}
+}
+
+func TestADestinationThatCannotBeIsRefused(t *testing.T) {
+	r, _ := openRegistry(t, t.TempDir(), newClock())
+	good := Destination{OrgID: newOrganization(t, r).OrgID, Name: "d", Endpoint: "https://siem.example/", LogFormat: audit.CEF}
+	for field, spoil := range map[string]func(*Destination, *string){
+		"name":          func(d *Destination, _ *string) { d.Name = " " },
+		"endpoint":      func(d *Destination, _ *string) { d.Endpoint = "http://siem.example/" },
+		"log_format":    func(d *Destination, _ *string) { d.LogFormat = "xml" },
+		"authorization": func(_ *Destination, auth *string) { *auth = "x\r\nX-Evil: 1" },
+	} {
+		d, auth := good, "key"
+		spoil(&d, &auth)
+		var invalid *InvalidError
+		if _, err := r.CreateDestination(t.Context(), d, auth); !errors.As(err, &invalid) || invalid.Field != field {
+			t.Errorf("bad %s: %v", field, err)
+		}
+	}
+}
+
+func TestADestinationInUseStaysUntilItsWebhookLetsGo(t *testing.T) {
+	r, _ := openRegistry(t, t.TempDir(), newClock())
+	user := newOrganization(t, r)
+	ctx := t.Context()
+	d, err := r.CreateDestination(ctx, Destination{OrgID: user.OrgID, Name: "d", Endpoint: "https://siem.example/", LogFormat: audit.CEF}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := true
+	var invalid *InvalidError
+	last := func(context.Context) (uint64, error) { return 7, nil }
+	if _, err := r.ChangeWebhook(ctx, user.OrgID, "us", WebhookChange{Enabled: &on}, last); !errors.As(err, &invalid) {
+		t.Errorf("enabling without a destination: %v", err)
+	}
+	w, err := r.ChangeWebhook(ctx, user.OrgID, "us", WebhookChange{DestinationID: &d.ID, Enabled: &on}, last)
+	if err != nil || w.EnabledAfter != 7 {
+		t.Fatalf("enable: %+v, %v", w, err)
+	}
+	if err := r.DeleteDestination(ctx, user.OrgID, d.ID); !errors.Is(err, ErrInUse) {
+		t.Errorf("delete in use: %v", err)
+	}
+	off := false
+	later := func(context.Context) (uint64, error) { return 99, nil }
+	for _, enabled := range []*bool{&off, &on} {
+		if w, err = r.ChangeWebhook(ctx, user.OrgID, "us", WebhookChange{Enabled: enabled}, later); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.EnabledAfter != 7 || w.DestinationID != d.ID {
+		t.Errorf("disabled and enabled again: %+v", w)
+	}
+	if err := r.DeleteWebhook(ctx, user.OrgID, "us"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.DeleteDestination(ctx, user.OrgID, d.ID); err != nil {
+		t.Errorf("delete after the webhook is gone: %v", err)
+	}
+}
+
+func TestTheSigningKeyOutlivesARestart(t *testing.T) {
+	dir := t.TempDir()
+	r, shut := openRegistry(t, dir, newClock())
+	before, err := r.Signer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shut()
+	r, _ = openRegistry(t, dir, newClock())
+	after, err := r.Signer()
+	if err != nil || after.KeyID() != before.KeyID() {
+		t.Fatalf("key %v, was %v; %v", after, before, err)
+	}
+	keys, err := r.KeySet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := after.AppendLine(nil, audit.CEF, &audit.Event{
+		Kind: audit.Authentication, Time: time.UnixMilli(1), AuthType: audit.AuthPAT, Outcome: audit.OutcomeSuccess,
+	})
+	if verdict, kid := keys.Verify(line); verdict != audit.Valid || kid != before.KeyID() {
+		t.Errorf("verify: %s by %q", verdict, kid)
+	}
+}
