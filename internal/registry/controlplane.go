@@ -49,7 +49,10 @@ func (r *Registry) CreateControlPlane(ctx context.Context, cp ControlPlane) (Con
 	if err != nil {
 		return ControlPlane{}, fmt.Errorf("control plane %q: %w", cp.Name, err)
 	}
-	if err := r.controlPlanes.Create(ctx, at, cp); err != nil {
+	// Well within the claim's lease: who is slower than that has lost the name.
+	writing, cancel := context.WithTimeout(ctx, claimLease/2)
+	defer cancel()
+	if err := r.controlPlanes.Create(writing, at, cp); err != nil {
 		release()
 		return ControlPlane{}, fmt.Errorf("create control plane %q: %w", cp.Name, err)
 	}
@@ -86,7 +89,7 @@ func (r *Registry) DeleteControlPlane(ctx context.Context, organization, region,
 	if err := r.controlPlanes.Delete(ctx, entry.Key, entry.Revision); err != nil {
 		return fmt.Errorf("delete control plane %s: %w", id, err)
 	}
-	if claim, err := r.names.Get(nameKey(entry.Value)); err == nil && claim.Value == id {
+	if claim, err := r.names.Get(nameKey(entry.Value)); err == nil && claim.Value.ID == id {
 		// If this fails the claim stays, of a control plane that is gone: the
 		// next who wants the name takes it over.
 		_ = r.names.Delete(ctx, claim.Key, claim.Revision)
@@ -94,18 +97,29 @@ func (r *Registry) DeleteControlPlane(ctx context.Context, organization, region,
 	return nil
 }
 
-// claimName takes the control plane's name for it. A claim whose control plane
-// does not exist, left by a crash, is taken over.
+// nameClaim makes a name belong to one object: it is written before the object
+// is, and only once.
+type nameClaim struct {
+	ID string    `json:"id"`
+	At time.Time `json:"at"`
+}
+
+// claimLease is how long a claim stands without its object. One that is older
+// was left by a crash and is taken over.
+const claimLease = time.Minute
+
+// claimName takes the control plane's name for it.
 func (r *Registry) claimName(ctx context.Context, cp ControlPlane) (release func(), err error) {
 	at := nameKey(cp)
+	mine := nameClaim{ID: cp.ID, At: r.instant()}
 	claim, err := r.names.Get(at)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
-		err = r.names.Create(ctx, at, cp.ID)
+		err = r.names.Create(ctx, at, mine)
 	case r.nameHeld(cp, claim.Value):
 		return nil, ErrNameTaken
 	default:
-		err = r.names.Update(ctx, at, cp.ID, claim.Revision)
+		err = r.names.Update(ctx, at, mine, claim.Revision)
 	}
 	if errors.Is(err, broker.ErrConflict) { // somebody claimed it in the same moment
 		return nil, ErrNameTaken
@@ -114,14 +128,17 @@ func (r *Registry) claimName(ctx context.Context, cp ControlPlane) (release func
 		return nil, err
 	}
 	return func() {
-		if claim, err := r.names.Get(at); err == nil && claim.Value == cp.ID {
+		if claim, err := r.names.Get(at); err == nil && claim.Value.ID == cp.ID {
 			_ = r.names.Delete(context.WithoutCancel(ctx), at, claim.Revision)
 		}
 	}, nil
 }
 
-func (r *Registry) nameHeld(cp ControlPlane, holder string) bool {
-	other, err := r.ControlPlane(cp.OrgID, cp.Region, holder)
+func (r *Registry) nameHeld(cp ControlPlane, claim nameClaim) bool {
+	if r.now().Sub(claim.At) < claimLease {
+		return true
+	}
+	other, err := r.ControlPlane(cp.OrgID, cp.Region, claim.ID)
 	return err == nil && other.Name == cp.Name
 }
 

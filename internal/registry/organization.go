@@ -49,10 +49,11 @@ func (r *Registry) CreateUser(ctx context.Context, organization, name string, ro
 }
 
 // Bootstrap makes the first organization, its admin and a token for the admin,
-// and returns the token, when there is no organization yet; else it returns an
-// empty string. A crash half-way leaves an organization without a token, so a
-// later start finds no token of the admin and makes one.
-func (r *Registry) Bootstrap(ctx context.Context) (token string, err error) {
+// when nobody has a token yet. The token goes to keep before it is made valid,
+// so that a crash at any point leaves either a valid token that was kept, or
+// none, and then the next start makes another. It returns the token, or an
+// empty string when there was nothing to do.
+func (r *Registry) Bootstrap(ctx context.Context, keep func(token string) error) (string, error) {
 	if len(r.tokens.List("")) > 0 {
 		return "", nil
 	}
@@ -68,5 +69,12 @@ func (r *Registry) Bootstrap(ctx context.Context) (token string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("first start: %w", err)
 	}
-	return r.CreateToken(ctx, admin, "admin", time.Time{})
+	token := newToken(personalPrefix)
+	if err := keep(token); err != nil {
+		return "", fmt.Errorf("first start: keep the admin's token: %w", err)
+	}
+	if err := r.storeToken(ctx, token, admin, "admin", time.Time{}); err != nil {
+		return "", fmt.Errorf("first start: %w", err)
+	}
+	return token, nil
 }

@@ -52,7 +52,7 @@ type Registry struct {
 	users         *broker.Bucket[User]
 	tokens        *broker.Bucket[Token]
 	controlPlanes *broker.Bucket[ControlPlane]
-	names         *broker.Bucket[string] // id by claimed name: what makes names unique
+	names         *broker.Bucket[nameClaim]
 	destinations  *broker.Bucket[Destination]
 	webhooks      *broker.Bucket[Webhook]
 	signingKeys   *broker.Bucket[SigningKey]

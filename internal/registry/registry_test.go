@@ -70,16 +70,22 @@ func newOrganization(t *testing.T, r *Registry) User {
 func TestBootstrapGivesOneTokenAndOnlyOnce(t *testing.T) {
 	dir := t.TempDir()
 	r, shut := openRegistry(t, dir, newClock())
-	token, err := r.Bootstrap(t.Context())
-	if err != nil || token == "" {
-		t.Fatalf("first start: %q, %v", token, err)
+	noDisk := errors.New("no disk")
+	if _, err := r.Bootstrap(t.Context(), func(string) error { return noDisk }); !errors.Is(err, noDisk) {
+		t.Fatalf("a token that could not be kept: %v", err)
 	}
-	if again, err := r.Bootstrap(t.Context()); err != nil || again != "" {
+	kept := ""
+	keep := func(token string) error { kept = token; return nil }
+	token, err := r.Bootstrap(t.Context(), keep)
+	if err != nil || token == "" || token != kept {
+		t.Fatalf("first start: %q, kept %q, %v", token, kept, err)
+	}
+	if again, err := r.Bootstrap(t.Context(), keep); err != nil || again != "" {
 		t.Errorf("second call: %q, %v", again, err)
 	}
 	shut()
 	r, _ = openRegistry(t, dir, newClock())
-	if again, err := r.Bootstrap(t.Context()); err != nil || again != "" {
+	if again, err := r.Bootstrap(t.Context(), keep); err != nil || again != "" {
 		t.Errorf("second start: %q, %v", again, err)
 	}
 	result := r.Authenticate(token)
@@ -213,13 +219,18 @@ func TestOfManyWhoWantANameAtOnceOneGetsIt(t *testing.T) {
 	}
 }
 
-func TestANameClaimedByACrashIsTakenOver(t *testing.T) {
-	r, _ := openRegistry(t, t.TempDir(), newClock())
+func TestANameClaimedByACrashIsTakenOverAfterItsLease(t *testing.T) {
+	c := newClock()
+	r, _ := openRegistry(t, t.TempDir(), c)
 	user := newOrganization(t, r)
 	cp := ControlPlane{ID: newID(), OrgID: user.OrgID, Region: "us", Name: "n"}
-	if err := r.names.Create(t.Context(), nameKey(cp), cp.ID); err != nil {
+	if err := r.names.Create(t.Context(), nameKey(cp), nameClaim{ID: cp.ID, At: c.Now()}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := r.CreateControlPlane(t.Context(), cp); !errors.Is(err, ErrNameTaken) {
+		t.Errorf("create under a fresh claim: %v", err)
+	}
+	c.advance(claimLease)
 	if _, err := r.CreateControlPlane(t.Context(), cp); err != nil {
 		t.Errorf("create under an orphaned claim: %v", err)
 	}

@@ -1,0 +1,1 @@
+{"event":{"cef_version":0,"event_class_id":"KongGateway","event_product":"Konnect","event_ts":"2025-06-18T21:01:06Z","event_vendor":"KongInc","event_version":"1.0","name":"Ingress","rt":1750280466889,"severity":10,"status":500,"user_agent":"","sig":"usikM1oSRQY5TcxkUL6cZTzGfBCcdkpSxZLUwZROHREVlv8JE84PvMlPF3ASIkuxMbQefXhdhGN_Iy6gj1Z2Bg"}}

@@ -1,0 +1,1 @@
+{"event":{"cef_version":0,"event_class_id":"AUTHENTICATION_TYPE_INVALID","event_product":"Konnect","event_ts":"1970-01-01T00:00:00Z","event_vendor":"KongInc","event_version":"1.0","name":"AUTHENTICATION_OUTCOME_INVALID","rt":0,"severity":7,"success":false,"user_agent":"","sig":"_x_diWdO1e7NW8Oyyc7LUdWzuslVviNMp8rqk_Mlq3CgPQe895pRx97oP5FmnKr9Y6GL1tGAYZKuQWDDFYaEDg"}}

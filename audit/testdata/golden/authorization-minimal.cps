@@ -1,0 +1,1 @@
+{"event":{"cef_version":0,"event_class_id":"konnect","event_product":"Konnect","event_ts":"2025-06-18T21:01:06Z","event_vendor":"KongInc","event_version":"1.0","granted":false,"name":"Authz.organization","rt":1750280466889,"severity":6,"user_agent":"","sig":"zPR_QIifE7XOmS8F-kP9m1G1aFz29t7vCF1W4HM-EmSEePhwt3wScBJsv0LIkkwdikhkoQbPUtkyUuI4UeQHBQ"}}

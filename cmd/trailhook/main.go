@@ -1,0 +1,80 @@
+// Command trailhook is audit logging from the API call to the search result:
+// a Konnect-compatible audit-log platform and the SIEM that receives it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set when a release is built (-ldflags "-X main.version=1.2.3").
+var version = "dev"
+
+const description = `Audit logs from the API call to the search result, on your own machines.
+
+Trailhook records every action as a signed audit event, delivers the events to
+webhooks as Kong Konnect does, and receives, verifies and searches them as a
+SIEM does.
+
+  trailhook demo     shows it all in a few seconds and leaves nothing behind
+  trailhook serve    runs it`
+
+type cli struct {
+	Config kong.ConfigFlag `help:"YAML file with the flags' values, by their names without dashes." placeholder:"FILE" env:"TRAILHOOK_CONFIG"`
+
+	Demo    demoCommand    `cmd:"" help:"Run the Konnect audit-log tutorial, start to end, in a temporary directory."`
+	Serve   serveCommand   `cmd:"" help:"Run the server."`
+	Verify  verifyCommand  `cmd:"" help:"Verify the signatures of audit lines."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// streams are what a command reads and writes.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+func main() { os.Exit(run()) }
+
+// run runs the command line of the process and returns its exit status: 0 when
+// it did what was asked, 1 when it could not, 2 when the command line is wrong.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal, when the first one's shutdown takes too long, kills.
+	context.AfterFunc(ctx, stop)
+	parser, err := kong.New(&cli{},
+		kong.Name("trailhook"), kong.Description(description),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Configuration(yamlConfig),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(streams{os.Stdin, os.Stdout, os.Stderr}),
+	)
+	if err != nil {
+		panic(err) // the command line's definition is wrong: every test would show it
+	}
+	command, err := parser.Parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "trailhook: %v\nTry: trailhook --help\n", err)
+		return 2
+	}
+	if err := command.Run(); err != nil {
+		fmt.Fprintf(os.Stderr, "trailhook: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(s streams) error {
+	_, err := fmt.Fprintln(s.out, "trailhook", version)
+	return err
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"regexp"
+
+	"github.com/trailhook/trailhook/internal/server"
+)
+
+type serveCommand struct {
+	DataDir  string `help:"Folder for everything that is kept: the embedded engines and the keys. It is made if it is missing." default:"./trailhook-data" env:"TRAILHOOK_DATA_DIR" type:"path"`
+	APIAddr  string `name:"api-addr" help:"Address of the Konnect-compatible API." default:"127.0.0.1:8080" env:"TRAILHOOK_API_ADDR"`
+	SIEMAddr string `name:"siem-addr" help:"Address of the SIEM's side: HTTP sources, Sumo-compatible API, console." default:"127.0.0.1:8090" env:"TRAILHOOK_SIEM_ADDR"`
+	OpsAddr  string `help:"Address of /metrics, /healthz and /readyz." default:"127.0.0.1:9091" env:"TRAILHOOK_OPS_ADDR"`
+	APIURL   string `name:"api-url" help:"URL by which clients reach the API, where it is not the address." env:"TRAILHOOK_API_URL" placeholder:"URL"`
+	SIEMURL  string `name:"siem-url" help:"URL by which clients reach the SIEM's side; the sources' URLs begin with it." env:"TRAILHOOK_SIEM_URL" placeholder:"URL"`
+	Region   string `help:"Region of hosts that name none (us.api.… is region us)." default:"us" env:"TRAILHOOK_REGION"`
+	TLS      string `name:"tls" help:"off, auto (a local authority in the data directory), or CERT,KEY (two PEM files)." default:"off" env:"TRAILHOOK_TLS"`
+	Only     string `help:"Run one half only: platform or collector." enum:",platform,collector" default:"" env:"TRAILHOOK_ONLY"`
+
+	AllowPrivateDestinations bool `help:"Let webhooks reach loopback and private networks, and over http." env:"TRAILHOOK_ALLOW_PRIVATE_DESTINATIONS"`
+
+	MasterKey string `hidden:"" env:"TRAILHOOK_MASTER_KEY"`
+	LogLevel  string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"TRAILHOOK_LOG_LEVEL"`
+	LogFormat string `help:"text or json." enum:"text,json" default:"text" env:"TRAILHOOK_LOG_FORMAT"`
+}
+
+func (serveCommand) Help() string {
+	return `The first start makes an organization, its admin, and prints once a personal access token for the API
+and an access key for the SIEM's side. Both are also written to files in the data directory.
+
+Every flag can be given in the environment or in the --config file as well.
+The secrets in the data directory are sealed under DATA_DIR/master.key, or under TRAILHOOK_MASTER_KEY when it is set.
+
+  trailhook serve --tls auto --allow-private-destinations     try it on one machine
+  trailhook serve --only platform                             audit logs for others' SIEMs
+  trailhook serve --only collector                            receive and search Konnect's webhooks`
+}
+
+var regionName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
+
+func (c *serveCommand) Validate() error {
+	if !regionName.MatchString(c.Region) {
+		return fmt.Errorf("--region %q: a region is a word of lower-case letters, digits and dashes", c.Region)
+	}
+	return nil
+}
+
+func (c *serveCommand) Run(ctx context.Context, s streams) error {
+	config := server.Config{
+		DataDir: c.DataDir, APIAddr: c.APIAddr, SIEMAddr: c.SIEMAddr, OpsAddr: c.OpsAddr, APIURL: c.APIURL, SIEMURL: c.SIEMURL,
+		Region: c.Region, TLS: c.TLS, AllowPrivateDestinations: c.AllowPrivateDestinations,
+		MasterKey: c.MasterKey, Version: version, Logger: c.logger(s.err),
+	}
+	switch c.Only {
+	case "platform":
+		config.SIEMAddr = ""
+	case "collector":
+		config.APIAddr = ""
+	}
+	srv, err := server.Start(ctx, config)
+	if err != nil {
+		return err
+	}
+	announce(s.out, c.DataDir, srv)
+	select {
+	case <-ctx.Done():
+		config.Logger.Info("stopping")
+		err = nil
+	case err = <-srv.Failed():
+	}
+	err = errors.Join(err, srv.Shutdown())
+	config.Logger.Info("stopped")
+	return err
+}
+
+func (c *serveCommand) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// announce tells where everything is, and at the first start the secrets that
+// it made. They go to standard output, never to the log.
+func announce(w io.Writer, dataDir string, srv *server.Server) {
+	for _, line := range []struct{ what, value string }{
+		{"API", srv.APIURL},
+		{"SIEM and console", srv.SIEMURL},
+		{"health, metrics", srv.OpsURL},
+		{"certificate authority", srv.CAFile},
+	} {
+		if line.value != "" {
+			fmt.Fprintf(w, "%-22s %s\n", line.what, line.value)
+		}
+	}
+	if srv.Token != "" {
+		fmt.Fprintf(w, "\nThe admin's personal access token, shown this once (and in %s/admin.pat):\n  export KONNECT_TOKEN='%s'\n", dataDir, srv.Token)
+	}
+	if srv.AccessKey != "" {
+		fmt.Fprintf(w, "\nThe SIEM's first access key, shown this once (and in %s/admin.access-key):\n  export SIEM_ACCESS_ID='%s' SIEM_ACCESS_KEY='%s'\n", dataDir, srv.AccessID, srv.AccessKey)
+	}
+	fmt.Fprintln(w, "\nready; Ctrl-C stops it")
+}

@@ -1,0 +1,129 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+
+	"github.com/trailhook/trailhook/internal/collector"
+	"github.com/trailhook/trailhook/internal/console"
+	"github.com/trailhook/trailhook/internal/outbound"
+	"github.com/trailhook/trailhook/internal/search/duckdb"
+	"github.com/trailhook/trailhook/internal/sumo"
+)
+
+// siem is the running SIEM's half.
+type siem struct {
+	handler http.Handler
+	catalog *collector.Catalog
+	store   *duckdb.Store
+	indexer *collector.Indexer
+	cancel  context.CancelFunc
+	ended   chan struct{}
+}
+
+func (s *Server) startSIEM(ctx context.Context) (p *siem, err error) {
+	p = &siem{ended: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if p.catalog, err = collector.OpenCatalog(ctx, s.broker); err != nil {
+		return nil, err
+	}
+	if err := s.bootstrapSIEM(ctx, p.catalog); err != nil {
+		return nil, err
+	}
+	intake, err := collector.OpenIntake(ctx, s.broker)
+	if err != nil {
+		return nil, err
+	}
+	if p.store, err = duckdb.Open(ctx, s.file("search.duckdb"), s.logger); err != nil {
+		return nil, err
+	}
+	metrics := collector.NewMetrics(s.metrics)
+	keys := collector.NewKeys(s.keysClient(), s.ownKeys(), s.logger)
+	if p.indexer, err = collector.NewIndexer(ctx, intake, p.store, keys, metrics, s.logger); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	collector.NewReceiver(p.catalog, intake, metrics, s.logger).Routes(mux)
+	sumo.New(sumo.Options{
+		Catalog: p.catalog, Store: p.store, Logger: s.logger, BaseURL: s.SIEMURL,
+		AllowHTTPKeys: s.config.AllowPrivateDestinations,
+	}).Routes(mux)
+	pages, err := console.New(mux, s.logger)
+	if err != nil {
+		return nil, err
+	}
+	pages.Routes(mux)
+	p.handler = mux
+	running, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	go func() {
+		defer close(p.ended)
+		if err := p.indexer.Run(running); err != nil {
+			s.fail("indexer", err)
+		}
+	}()
+	return p, nil
+}
+
+// ownKeys is the JWKS of the platform's half, where it runs beside: sources
+// that name no other verify with it.
+func (s *Server) ownKeys() string {
+	if s.APIURL == "" {
+		return ""
+	}
+	return s.APIURL + "/v2/audit-log-webhook/jwks.json"
+}
+
+// keysClient fetches key sets. It reaches what webhooks may reach, and this
+// machine itself where our own keys are.
+func (s *Server) keysClient() *outbound.Client {
+	policy := outbound.Policy{AllowPrivate: s.config.AllowPrivateDestinations}
+	if s.APIURL != "" {
+		policy.Allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
+	return outbound.New(outbound.Options{
+		Policy: policy, RootCAs: s.encryption.roots, UserAgent: "trailhook/" + s.config.Version,
+	})
+}
+
+// bootstrapSIEM makes the first access key, which is written to a file for who
+// missed it on the screen.
+func (s *Server) bootstrapSIEM(ctx context.Context, catalog *collector.Catalog) error {
+	var err error
+	s.AccessID, s.AccessKey, err = catalog.Bootstrap(ctx, func(id, secret string) error {
+		return writeSecret(s.file("admin.access-key"), id+":"+secret)
+	})
+	return err
+}
+
+// stop ends the half when what it has taken is searchable, or stays in the
+// intake for the next start if that takes too long. Its address serves nobody
+// any more.
+func (p *siem) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), indexGrace)
+	defer cancel()
+	err := p.indexer.Flush(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil
+	}
+	p.cancel()
+	<-p.ended
+	return errors.Join(err, p.close())
+}
+
+func (p *siem) close() error {
+	var err error
+	if p.store != nil {
+		err = p.store.Close()
+	}
+	if p.catalog != nil {
+		p.catalog.Close()
+	}
+	return err
+}

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/trailhook/trailhook/internal/localca"
+)
+
+// encryption is how the addresses are encrypted, and whom requests of our own
+// trust.
+type encryption struct {
+	config *tls.Config    // nil: they are not
+	roots  *x509.CertPool // nil: the system's
+	caFile string
+}
+
+// openEncryption reads the --tls setting.
+func openEncryption(c Config) (*encryption, error) {
+	switch c.TLS {
+	case "", "off":
+		return &encryption{}, nil
+	case "auto":
+		return openAuto(c)
+	}
+	cert, key, found := strings.Cut(c.TLS, ",")
+	if !found {
+		return nil, fmt.Errorf("--tls: %q is none of off, auto, CERT,KEY (two PEM files)", c.TLS)
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("--tls: %w", err)
+	}
+	return &encryption{config: serverConfig(pair)}, nil
+}
+
+// openAuto makes certificates with an authority of our own in the data
+// directory. Requests of our own trust it beside the system's: a webhook may
+// lead to this very server or to any other.
+func openAuto(c Config) (*encryption, error) {
+	hosts := []string{"localhost", "*.api.localhost", "*.api.konghq.com", "127.0.0.1", "::1"}
+	for _, address := range []string{c.APIAddr, c.SIEMAddr} {
+		host, _, err := net.SplitHostPort(address)
+		if ip := net.ParseIP(host); err == nil && host != "" && !ip.IsUnspecified() && !ip.IsLoopback() && host != "localhost" {
+			hosts = append(hosts, host)
+		}
+	}
+	if name, err := os.Hostname(); err == nil && name != "" {
+		hosts = append(hosts, strings.ToLower(name))
+	}
+	dir := filepath.Join(c.DataDir, "tls")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("--tls auto: %w", err)
+	}
+	ca, err := localca.Open(dir, hosts, time.Now)
+	if err != nil {
+		return nil, fmt.Errorf("--tls auto: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	own, err := os.ReadFile(ca.File())
+	if err != nil {
+		return nil, fmt.Errorf("--tls auto: %w", err)
+	}
+	roots.AppendCertsFromPEM(own)
+	return &encryption{config: serverConfig(ca.Certificate()), roots: roots, caFile: ca.File()}, nil
+}
+
+func serverConfig(pair tls.Certificate) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}
+}
