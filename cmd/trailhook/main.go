@@ -26,7 +26,7 @@ SIEM does.
   trailhook serve    runs it`
 
 type cli struct {
-	Config kong.ConfigFlag `help:"YAML file with the flags' values, by their names without dashes." placeholder:"FILE" env:"TRAILHOOK_CONFIG"`
+	Config kong.ConfigFlag `help:"YAML file with the flags' values, by their names without the leading dashes." placeholder:"FILE" env:"TRAILHOOK_CONFIG"`
 
 	Demo    demoCommand    `cmd:"" help:"Run the Konnect audit-log tutorial, start to end, in a temporary directory."`
 	Serve   serveCommand   `cmd:"" help:"Run the server."`

@@ -19,8 +19,8 @@ const maxLine = 1 << 20
 
 type verifyCommand struct {
 	JWKS  string   `name:"jwks" help:"Key set to verify with: a URL or a file." default:"http://127.0.0.1:8080/v2/audit-log-webhook/jwks.json" placeholder:"URL|FILE"`
-	CA    string   `name:"ca" help:"PEM file of the authority that the URL's certificate is from." type:"existingfile" placeholder:"FILE"`
-	Files []string `arg:"" optional:"" help:"Files of lines, one event a line; standard input when there are none." type:"existingfile"`
+	CA    string   `name:"ca" help:"PEM file of the authority that the URL's certificate is from." placeholder:"FILE"`
+	Files []string `arg:"" optional:"" help:"Files of lines, one event a line; standard input when there are none."`
 }
 
 func (verifyCommand) Help() string {

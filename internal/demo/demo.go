@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer srv.Shutdown()
-	t, err := begin(o.Out, srv)
+	t, err := Begin(o.Out, srv)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 }
 
-// tutorial is a run of it.
-type tutorial struct {
+// Tutorial is a run of the tutorial on a server.
+type Tutorial struct {
 	out       io.Writer
 	client    *http.Client
 	variables map[string]string // of the shell
@@ -94,12 +94,14 @@ type tutorial struct {
 	siem      string
 }
 
-func begin(out io.Writer, srv *server.Server) (*tutorial, error) {
+// Begin begins the tutorial on a server that was started for the first time,
+// with --tls auto. It prints to out.
+func Begin(out io.Writer, srv *server.Server) (*Tutorial, error) {
 	client, err := newClient(srv.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	return &tutorial{
+	return &Tutorial{
 		out: out, client: client,
 		variables: map[string]string{
 			"CURL_CA_BUNDLE":  srv.CAFile,
@@ -113,30 +115,57 @@ func begin(out io.Writer, srv *server.Server) (*tutorial, error) {
 	}, nil
 }
 
-func (t *tutorial) run(ctx context.Context) error {
+func (t *Tutorial) run(ctx context.Context) error {
 	t.step("The token, and how to reach the SIEM (made at the first start; curl trusts the run's own authority)")
 	for _, name := range []string{"CURL_CA_BUNDLE", "KONNECT_TOKEN", "SIEM_ACCESS_ID", "SIEM_ACCESS_KEY"} {
 		t.export(name)
 	}
-	if err := t.setUpSIEM(ctx); err != nil {
-		return err
-	}
-	if err := t.setUpWebhook(ctx); err != nil {
+	if err := t.SetUp(ctx); err != nil {
 		return err
 	}
 	t.step("Validate: send an API request")
-	call, err := t.do(ctx, request{method: "GET", url: t.regional + "/v2/control-planes", bearer: "KONNECT_TOKEN"})
+	trace, err := t.Call(ctx)
 	if err != nil {
 		return err
 	}
-	return t.findLine(ctx, call.header.Get("X-Request-Id"), time.Now())
+	return t.findLine(ctx, trace, time.Now())
 }
 
+// SetUp does everything up to the enabled webhook.
+func (t *Tutorial) SetUp(ctx context.Context) error {
+	if err := t.setUpSIEM(ctx); err != nil {
+		return err
+	}
+	return t.setUpWebhook(ctx)
+}
+
+// Call calls the API once, and returns the trace id of what that leaves behind.
+func (t *Tutorial) Call(ctx context.Context) (trace string, err error) {
+	a, err := t.do(ctx, request{method: "GET", url: t.regional + "/v2/control-planes", bearer: "KONNECT_TOKEN"})
+	return a.header.Get("X-Request-Id"), err
+}
+
+// Search returns the lines of the tutorial's source that match the terms.
+func (t *Tutorial) Search(ctx context.Context, terms string) (Lines, error) {
+	a, err := t.search(terms).send(ctx, t.client, t.variables)
+	if err != nil {
+		return nil, err
+	}
+	return parseLines(a.body)
+}
+
+func (t *Tutorial) search(terms string) request {
+	return request{method: "GET", url: t.siem + "/trailhook/v1/search", user: siemUser,
+		query: []string{strings.TrimSpace("query=_source=Konnect " + terms)}}
+}
+
+// siemUser is who calls the SIEM's API.
+const siemUser = "${SIEM_ACCESS_ID}:${SIEM_ACCESS_KEY}"
+
 // setUpSIEM makes what the tutorial makes by hand in the SIEM's pages.
-func (t *tutorial) setUpSIEM(ctx context.Context) error {
-	const user = "${SIEM_ACCESS_ID}:${SIEM_ACCESS_KEY}"
+func (t *Tutorial) setUpSIEM(ctx context.Context) error {
 	t.step("In the SIEM: a hosted collector named Konnect")
-	made, err := t.do(ctx, request{method: "POST", url: t.siem + "/api/v1/collectors", user: user,
+	made, err := t.do(ctx, request{method: "POST", url: t.siem + "/api/v1/collectors", user: siemUser,
 		json: `{"collector": {"collectorType": "Hosted", "name": "Konnect"}}`})
 	if err != nil {
 		return err
@@ -145,7 +174,7 @@ func (t *tutorial) setUpSIEM(ctx context.Context) error {
 		return err
 	}
 	t.step("In the SIEM: an HTTP source named Konnect, which demands an access key")
-	made, err = t.do(ctx, request{method: "POST", url: t.siem + "/api/v1/collectors/${COLLECTOR_ID}/sources", user: user,
+	made, err = t.do(ctx, request{method: "POST", url: t.siem + "/api/v1/collectors/${COLLECTOR_ID}/sources", user: siemUser,
 		json: `{"source": {"sourceType": "HTTP", "name": "Konnect",` + "\n" + `    "trailhook": {"requireAccessKey": true}}}`})
 	if err != nil {
 		return err
@@ -154,14 +183,14 @@ func (t *tutorial) setUpSIEM(ctx context.Context) error {
 		return err
 	}
 	t.step("In the SIEM: an access key named Konnect")
-	made, err = t.do(ctx, request{method: "POST", url: t.siem + "/api/v1/accessKeys", user: user, json: `{"label": "Konnect"}`})
+	made, err = t.do(ctx, request{method: "POST", url: t.siem + "/api/v1/accessKeys", user: siemUser, json: `{"label": "Konnect"}`})
 	if err != nil {
 		return err
 	}
 	return t.take("SIEM_TOKEN", made, "key")
 }
 
-func (t *tutorial) setUpWebhook(ctx context.Context) error {
+func (t *Tutorial) setUpWebhook(ctx context.Context) error {
 	t.step("Set up the audit log destination")
 	made, err := t.do(ctx, request{method: "POST", url: t.global + "/v3/audit-log-destinations", bearer: "KONNECT_TOKEN",
 		json: `{
@@ -185,13 +214,10 @@ func (t *tutorial) setUpWebhook(ctx context.Context) error {
 	return err
 }
 
-// findLine searches until the lines of the call are there: an authentication
-// and an authorization of the one trace.
-func (t *tutorial) findLine(ctx context.Context, trace string, since time.Time) error {
+// findLine searches until the lines of the call are there.
+func (t *Tutorial) findLine(ctx context.Context, trace string, since time.Time) error {
 	t.step("In the SIEM: search for _source=Konnect")
-	search := request{method: "GET", url: t.siem + "/trailhook/v1/search",
-		user: "${SIEM_ACCESS_ID}:${SIEM_ACCESS_KEY}", query: []string{"query=_source=Konnect"}}
-	fmt.Fprintln(t.out, search.curl())
+	fmt.Fprintln(t.out, t.search("").curl())
 	keys, err := t.keys(ctx)
 	if err != nil {
 		return err
@@ -199,19 +225,14 @@ func (t *tutorial) findLine(ctx context.Context, trace string, since time.Time) 
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		result, err := search.send(ctx, t.client, t.variables)
+		lines, err := t.Search(ctx, "")
 		if err != nil {
-			return fmt.Errorf("the line was not found: %w", err)
+			return fmt.Errorf("the line of the control-planes call was not found: %w", err)
 		}
-		lines, err := parseLines(result.body)
-		if err != nil {
-			return err
-		}
-		if found, verified := lines.of(trace, keys); found {
-			t.comment("%s in %s: %d lines, those of the call %s after its answer", result.status,
-				result.elapsed.Round(time.Millisecond), len(lines), time.Since(since).Round(time.Millisecond))
+		if line, ok := lines.of(trace); ok {
+			t.comment("%d lines, those of the call %s after its answer", len(lines), time.Since(since).Round(time.Millisecond))
 			t.printLines(lines, keys)
-			if !verified {
+			if verdict, _ := keys.Verify([]byte(line.Raw)); verdict != audit.Valid || line.Verdict != audit.Valid.String() {
 				return errors.New("the line of the control-planes call was found, but its signature does not verify")
 			}
 			return nil
@@ -225,7 +246,7 @@ func (t *tutorial) findLine(ctx context.Context, trace string, since time.Time) 
 
 // keys fetches the key set with which the demo checks every line itself, beside
 // the verdict that the SIEM's side came to.
-func (t *tutorial) keys(ctx context.Context) (*audit.KeySet, error) {
+func (t *Tutorial) keys(ctx context.Context) (*audit.KeySet, error) {
 	got, err := request{method: "GET", url: t.regional + "/v2/audit-log-webhook/jwks.json"}.send(ctx, t.client, t.variables)
 	if err != nil {
 		return nil, err
@@ -233,8 +254,8 @@ func (t *tutorial) keys(ctx context.Context) (*audit.KeySet, error) {
 	return audit.ParseJWKS(got.body)
 }
 
-// found is a line that the search returned.
-type found struct {
+// Line is a line that the search returned.
+type Line struct {
 	Raw     string `json:"_raw"`
 	Verdict string `json:"_signature"`
 	Name    string `json:"name"`
@@ -242,14 +263,15 @@ type found struct {
 	Error   string `json:"error"`
 }
 
-type foundLines []found
+// Lines are the result of a search, newest first.
+type Lines []Line
 
-func parseLines(body []byte) (foundLines, error) {
-	var lines foundLines
+func parseLines(body []byte) (Lines, error) {
+	var lines Lines
 	scanner := bufio.NewScanner(bytes.NewReader(body))
 	scanner.Buffer(nil, 4<<20)
 	for scanner.Scan() {
-		var line found
+		var line Line
 		if err := json.Unmarshal(scanner.Bytes(), &line); err != nil {
 			return nil, fmt.Errorf("the search answered with something else than JSON lines: %w", err)
 		}
@@ -261,14 +283,12 @@ func parseLines(body []byte) (foundLines, error) {
 	return lines, scanner.Err()
 }
 
-// of reports whether the authorization of the control-planes call is among the
-// lines, and whether both we and the SIEM's side find its signature valid.
-func (lines foundLines) of(trace string, keys *audit.KeySet) (here, verified bool) {
+// of finds the authorization of the control-planes call.
+func (lines Lines) of(trace string) (Line, bool) {
 	for _, line := range lines {
 		if line.Trace == trace && line.Name == "Authz.control-planes" {
-			verdict, _ := keys.Verify([]byte(line.Raw))
-			return true, verdict == audit.Valid && line.Verdict == audit.Valid.String()
+			return line, true
 		}
 	}
-	return false, false
+	return Line{}, false
 }

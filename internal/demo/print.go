@@ -12,14 +12,14 @@ import (
 )
 
 // step begins a step of the tutorial.
-func (t *tutorial) step(title string) { fmt.Fprintf(t.out, "\n# --- %s\n", title) }
+func (t *Tutorial) step(title string) { fmt.Fprintf(t.out, "\n# --- %s\n", title) }
 
-func (t *tutorial) comment(format string, args ...any) {
+func (t *Tutorial) comment(format string, args ...any) {
 	fmt.Fprintf(t.out, "# "+format+"\n", args...)
 }
 
 // do shows a request, makes it, and shows what came back.
-func (t *tutorial) do(ctx context.Context, r request) (answer, error) {
+func (t *Tutorial) do(ctx context.Context, r request) (answer, error) {
 	fmt.Fprintln(t.out, r.curl())
 	a, err := r.send(ctx, t.client, t.variables)
 	if err != nil {
@@ -33,7 +33,7 @@ func (t *tutorial) do(ctx context.Context, r request) (answer, error) {
 }
 
 // take keeps a value of an answer in a variable, and shows how.
-func (t *tutorial) take(name string, a answer, path ...string) error {
+func (t *Tutorial) take(name string, a answer, path ...string) error {
 	value, err := a.field(path...)
 	if err != nil {
 		return err
@@ -43,13 +43,13 @@ func (t *tutorial) take(name string, a answer, path ...string) error {
 	return nil
 }
 
-func (t *tutorial) export(name string) {
+func (t *Tutorial) export(name string) {
 	fmt.Fprintf(t.out, "export %s='%s'\n", name, t.variables[name])
 }
 
 // printLines shows the lines that were found, newest first, each with the
 // verdict on its signature: the SIEM's, and ours where it differs.
-func (t *tutorial) printLines(lines foundLines, keys *audit.KeySet) {
+func (t *Tutorial) printLines(lines Lines, keys *audit.KeySet) {
 	for _, line := range lines {
 		verdict := line.Verdict
 		if own, _ := keys.Verify([]byte(line.Raw)); own.String() != verdict {
@@ -62,7 +62,7 @@ func (t *tutorial) printLines(lines foundLines, keys *audit.KeySet) {
 	t.comment("")
 }
 
-func (t *tutorial) printKept(srv *server.Server) {
+func (t *Tutorial) printKept(srv *server.Server) {
 	t.comment("")
 	t.comment("It keeps running until Ctrl-C; then everything is removed.")
 	t.comment("Console   %s  (user %s, password %s)", srv.SIEMURL, srv.AccessID, srv.AccessKey)

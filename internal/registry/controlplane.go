@@ -36,8 +36,12 @@ type ProxyURL struct {
 }
 
 // CreateControlPlane stores a new control plane under an id of ours;
-// [ErrNameTaken] when its region has one of the name.
+// [ErrNameTaken] when its region has one of the name, an [InvalidError] when
+// one of its labels cannot be.
 func (r *Registry) CreateControlPlane(ctx context.Context, cp ControlPlane) (ControlPlane, error) {
+	if err := checkLabels(cp.Labels); err != nil {
+		return ControlPlane{}, err
+	}
 	cp.ID = newID()
 	cp.CreatedAt = r.instant()
 	cp.UpdatedAt = cp.CreatedAt

@@ -25,46 +25,12 @@ type platform struct {
 	ended    chan struct{}
 }
 
-func (s *Server) startPlatform(ctx context.Context) (p *platform, err error) {
-	sealer, err := s.openSealer()
-	if err != nil {
+func (s *Server) startPlatform(ctx context.Context) (*platform, error) {
+	p := &platform{ended: make(chan struct{})}
+	if err := p.open(ctx, s); err != nil {
+		p.close()
 		return nil, err
 	}
-	p = &platform{ended: make(chan struct{})}
-	defer func() {
-		if err != nil {
-			p.close()
-		}
-	}()
-	p.registry, err = registry.Open(ctx, s.broker, registry.Options{
-		Sealer: sealer, AllowHTTP: s.config.AllowPrivateDestinations, Now: time.Now,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.bootstrapPlatform(ctx, p.registry); err != nil {
-		return nil, err
-	}
-	if p.journal, err = journal.Open(ctx, s.broker); err != nil {
-		return nil, err
-	}
-	userAgent := "trailhook/" + s.config.Version
-	p.delivery, err = delivery.Open(ctx, delivery.Options{
-		Registry: p.registry, Journal: p.journal, Broker: s.broker,
-		Client: outbound.New(outbound.Options{
-			Policy:    outbound.Policy{AllowPrivate: s.config.AllowPrivateDestinations},
-			RootCAs:   s.encryption.roots,
-			UserAgent: userAgent,
-		}),
-		UserAgent: userAgent, Logger: s.logger, Metrics: s.metrics, Now: time.Now,
-	})
-	if err != nil {
-		return nil, err
-	}
-	p.handler = konnect.New(konnect.Options{
-		Registry: p.registry, Recorder: recorder.New(p.journal, time.Now), Journal: p.journal, Delivery: p.delivery,
-		Logger: s.logger, Region: s.config.Region, BaseURL: s.APIURL, Version: s.config.Version,
-	})
 	running, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	go func() {
@@ -72,6 +38,38 @@ func (s *Server) startPlatform(ctx context.Context) (p *platform, err error) {
 		p.delivery.Run(running)
 	}()
 	return p, nil
+}
+
+func (p *platform) open(ctx context.Context, s *Server) error {
+	sealer, err := s.openSealer()
+	if err != nil {
+		return err
+	}
+	p.registry, err = registry.Open(ctx, s.broker, registry.Options{
+		Sealer: sealer, AllowHTTP: s.config.AllowPrivateDestinations, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.bootstrapPlatform(ctx, p.registry); err != nil {
+		return err
+	}
+	if p.journal, err = journal.Open(ctx, s.broker); err != nil {
+		return err
+	}
+	p.delivery, err = delivery.Open(ctx, delivery.Options{
+		Registry: p.registry, Journal: p.journal, Broker: s.broker,
+		Client:    s.newClient(outbound.Policy{AllowPrivate: s.config.AllowPrivateDestinations}),
+		UserAgent: s.userAgent(), Logger: s.logger, Metrics: s.metrics, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	p.handler = konnect.New(konnect.Options{
+		Registry: p.registry, Recorder: recorder.New(p.journal, time.Now), Journal: p.journal, Delivery: p.delivery,
+		Logger: s.logger, Region: s.config.Region, BaseURL: s.APIURL, Version: s.config.Version,
+	})
+	return nil
 }
 
 func (s *Server) openSealer() (*seal.Sealer, error) {

@@ -11,8 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"path/filepath"
 	"sync"
 	"time"
@@ -21,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/trailhook/trailhook/internal/broker"
+	"github.com/trailhook/trailhook/internal/outbound"
 )
 
 // Config says how a server is to run. Addresses are host:port; port 0 takes a
@@ -52,17 +51,21 @@ type Server struct {
 
 	// What the first start made; empty at later ones. They are kept nowhere
 	// else in the clear but in the two files named beside them.
-	Token         string // DATA_DIR/admin.pat
-	AccessID      string // DATA_DIR/admin.access-key
-	AccessKey     string
+	Token     string // DATA_DIR/admin.pat
+	AccessID  string // DATA_DIR/admin.access-key
+	AccessKey string
+
 	config        Config
 	logger        *slog.Logger
 	broker        *broker.Broker
 	metrics       *prometheus.Registry
 	encryption    *encryption
+	clients       []*outbound.Client
 	platform      *platform
 	siem          *siem
-	listeners     []*listener
+	api           *listener // nil when the half does not run
+	collect       *listener
+	ops           *listener
 	failed        chan error
 	shutdownOnce  sync.Once
 	shutdownError error
@@ -98,33 +101,30 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 	s.CAFile = s.encryption.caFile
 	// All addresses are taken before anything is served: the halves need to
 	// know each other's, and a port that is in use must stop the start.
-	api, err := s.listen(config.APIAddr, true)
-	if err != nil {
+	if s.api, err = s.listen(config.APIAddr, config.APIURL, true); err != nil {
 		return nil, fmt.Errorf("--api-addr: %w", err)
 	}
-	siem, err := s.listen(config.SIEMAddr, true)
-	if err != nil {
+	if s.collect, err = s.listen(config.SIEMAddr, config.SIEMURL, true); err != nil {
 		return nil, fmt.Errorf("--siem-addr: %w", err)
 	}
-	ops, err := s.listen(config.OpsAddr, false)
-	if err != nil {
+	if s.ops, err = s.listen(config.OpsAddr, "", false); err != nil {
 		return nil, fmt.Errorf("--ops-addr: %w", err)
 	}
-	s.APIURL, s.SIEMURL, s.OpsURL = api.url(config.APIURL), siem.url(config.SIEMURL), ops.url("")
-	if siem != nil {
+	s.APIURL, s.SIEMURL, s.OpsURL = s.api.url(), s.collect.url(), s.ops.url()
+	if s.collect != nil {
 		if s.siem, err = s.startSIEM(ctx); err != nil {
 			return nil, err
 		}
-		s.serve(siem, s.siem.handler)
+		s.serve(s.collect, s.siem.handler)
 	}
-	if api != nil {
+	if s.api != nil {
 		if s.platform, err = s.startPlatform(ctx); err != nil {
 			return nil, err
 		}
-		s.serve(api, s.platform.handler)
+		s.serve(s.api, s.platform.handler)
 	}
-	if ops != nil {
-		s.serve(ops, s.opsHandler())
+	if s.ops != nil {
+		s.serve(s.ops, s.opsHandler())
 	}
 	return s, nil
 }
@@ -143,17 +143,14 @@ func (s *Server) Shutdown() error {
 
 func (s *Server) shutdown() error {
 	var errs []error
-	for _, l := range s.listeners {
-		if l.handles(s.APIURL) {
-			errs = append(errs, l.shutdown())
-		}
-	}
+	// Our own idle connections would have the listeners wait for them.
+	s.closeIdle()
+	errs = append(errs, s.api.shutdown())
 	if s.platform != nil {
 		s.platform.stop()
+		s.closeIdle()
 	}
-	for _, l := range s.listeners {
-		errs = append(errs, l.shutdown())
-	}
+	errs = append(errs, s.collect.shutdown(), s.ops.shutdown())
 	if s.siem != nil {
 		errs = append(errs, s.siem.stop())
 	}
@@ -163,8 +160,24 @@ func (s *Server) shutdown() error {
 	return errors.Join(errs...)
 }
 
-// part runs something that lives as long as the server, and remembers why it
-// ended early.
+// newClient makes a client for requests of our own.
+func (s *Server) newClient(policy outbound.Policy) *outbound.Client {
+	client := outbound.New(outbound.Options{
+		Policy: policy, RootCAs: s.encryption.roots, UserAgent: s.userAgent(),
+	})
+	s.clients = append(s.clients, client)
+	return client
+}
+
+func (s *Server) closeIdle() {
+	for _, client := range s.clients {
+		client.CloseIdleConnections()
+	}
+}
+
+func (s *Server) userAgent() string { return "trailhook/" + s.config.Version }
+
+// fail tells that a part cannot go on.
 func (s *Server) fail(what string, err error) {
 	s.logger.Error("stopping", "part", what, "error", err)
 	select {
@@ -174,86 +187,3 @@ func (s *Server) fail(what string, err error) {
 }
 
 func (s *Server) file(name string) string { return filepath.Join(s.config.DataDir, name) }
-
-// listener is an address being served.
-type listener struct {
-	net.Listener
-	scheme   string
-	server   *http.Server
-	external string
-	done     chan struct{}
-}
-
-func (s *Server) listen(address string, encrypted bool) (*listener, error) {
-	if address == "" {
-		return nil, nil
-	}
-	inner, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	l := &listener{Listener: inner, scheme: "http", done: make(chan struct{})}
-	if encrypted && s.encryption.config != nil {
-		l.scheme = "https"
-	}
-	s.listeners = append(s.listeners, l)
-	return l, nil
-}
-
-// url is where clients reach the listener: what the operator says, else its
-// address, by the name localhost where it is this machine's.
-func (l *listener) url(external string) string {
-	if l == nil {
-		return ""
-	}
-	if l.external = external; external == "" {
-		host, port, _ := net.SplitHostPort(l.Addr().String())
-		if ip := net.ParseIP(host); ip.IsUnspecified() || ip.IsLoopback() {
-			host = "localhost"
-		}
-		l.external = l.scheme + "://" + net.JoinHostPort(host, port)
-	}
-	return l.external
-}
-
-func (l *listener) handles(url string) bool { return l.external == url }
-
-func (s *Server) serve(l *listener, handler http.Handler) {
-	l.server = &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
-		WriteTimeout:      120 * time.Second,
-		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
-	}
-	go func() {
-		defer close(l.done)
-		var err error
-		if l.scheme == "https" {
-			l.server.TLSConfig = s.encryption.config.Clone()
-			err = l.server.ServeTLS(l.Listener, "", "")
-		} else {
-			err = l.server.Serve(l.Listener)
-		}
-		if !errors.Is(err, http.ErrServerClosed) {
-			s.fail("listener "+l.external, err)
-		}
-	}()
-}
-
-// shutdown waits for the requests being served, but not for ever.
-func (l *listener) shutdown() error {
-	if l.server == nil {
-		return l.Close()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), httpGrace)
-	defer cancel()
-	err := l.server.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = l.server.Close()
-	}
-	<-l.done
-	return err
-}

@@ -23,43 +23,11 @@ type siem struct {
 	ended   chan struct{}
 }
 
-func (s *Server) startSIEM(ctx context.Context) (p *siem, err error) {
-	p = &siem{ended: make(chan struct{})}
-	defer func() {
-		if err != nil {
-			p.close()
-		}
-	}()
-	if p.catalog, err = collector.OpenCatalog(ctx, s.broker); err != nil {
-		return nil, err
+func (s *Server) startSIEM(ctx context.Context) (*siem, error) {
+	p := &siem{ended: make(chan struct{})}
+	if err := p.open(ctx, s); err != nil {
+		return nil, errors.Join(err, p.close())
 	}
-	if err := s.bootstrapSIEM(ctx, p.catalog); err != nil {
-		return nil, err
-	}
-	intake, err := collector.OpenIntake(ctx, s.broker)
-	if err != nil {
-		return nil, err
-	}
-	if p.store, err = duckdb.Open(ctx, s.file("search.duckdb"), s.logger); err != nil {
-		return nil, err
-	}
-	metrics := collector.NewMetrics(s.metrics)
-	keys := collector.NewKeys(s.keysClient(), s.ownKeys(), s.logger)
-	if p.indexer, err = collector.NewIndexer(ctx, intake, p.store, keys, metrics, s.logger); err != nil {
-		return nil, err
-	}
-	mux := http.NewServeMux()
-	collector.NewReceiver(p.catalog, intake, metrics, s.logger).Routes(mux)
-	sumo.New(sumo.Options{
-		Catalog: p.catalog, Store: p.store, Logger: s.logger, BaseURL: s.SIEMURL,
-		AllowHTTPKeys: s.config.AllowPrivateDestinations,
-	}).Routes(mux)
-	pages, err := console.New(mux, s.logger)
-	if err != nil {
-		return nil, err
-	}
-	pages.Routes(mux)
-	p.handler = mux
 	running, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	go func() {
@@ -69,6 +37,40 @@ func (s *Server) startSIEM(ctx context.Context) (p *siem, err error) {
 		}
 	}()
 	return p, nil
+}
+
+func (p *siem) open(ctx context.Context, s *Server) (err error) {
+	if p.catalog, err = collector.OpenCatalog(ctx, s.broker); err != nil {
+		return err
+	}
+	if err := s.bootstrapSIEM(ctx, p.catalog); err != nil {
+		return err
+	}
+	intake, err := collector.OpenIntake(ctx, s.broker)
+	if err != nil {
+		return err
+	}
+	if p.store, err = duckdb.Open(ctx, s.file("search.duckdb"), s.logger); err != nil {
+		return err
+	}
+	metrics := collector.NewMetrics(s.metrics)
+	keys := collector.NewKeys(s.keysClient(), s.ownKeys(), s.logger)
+	if p.indexer, err = collector.NewIndexer(ctx, intake, p.store, keys, metrics, s.logger); err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	collector.NewReceiver(p.catalog, intake, metrics, s.logger).Routes(mux)
+	sumo.New(sumo.Options{
+		Catalog: p.catalog, Store: p.store, Logger: s.logger, BaseURL: s.SIEMURL,
+		AllowHTTPKeys: s.config.AllowPrivateDestinations,
+	}).Routes(mux)
+	pages, err := console.New(mux, s.logger)
+	if err != nil {
+		return err
+	}
+	pages.Routes(mux)
+	p.handler = mux
+	return nil
 }
 
 // ownKeys is the JWKS of the platform's half, where it runs beside: sources
@@ -87,9 +89,7 @@ func (s *Server) keysClient() *outbound.Client {
 	if s.APIURL != "" {
 		policy.Allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
-	return outbound.New(outbound.Options{
-		Policy: policy, RootCAs: s.encryption.roots, UserAgent: "trailhook/" + s.config.Version,
-	})
+	return s.newClient(policy)
 }
 
 // bootstrapSIEM makes the first access key, which is written to a file for who

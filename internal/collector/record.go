@@ -1,0 +1,158 @@
+package collector
+
+import (
+	"crypto/sha256"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/trailhook/trailhook/audit"
+	"github.com/trailhook/trailhook/internal/search"
+)
+
+// maxFields is how many parsed fields a record keeps.
+const maxFields = 500
+
+// newRecord makes the search record of one line: of a Konnect audit event, of
+// any CEF line, of a JSON object, or else of a raw line with a parse error.
+// The line is kept whole in each case. The verdict is the caller's to fill in.
+//
+// The identity is the SHA-256 of the line, cut to 16 bytes: encoding and
+// Ed25519 are deterministic, so an event that is delivered again is the same
+// line. It is not taken from the signature alone, for a forged line that
+// carries the signature of a genuine one must not pass for it.
+func newRecord(origin Origin, line []byte) search.Record {
+	identity := sha256.Sum256(line)
+	p := parseLine(line, origin.ReceivedAt)
+	record := search.Record{
+		Time:       origin.ReceivedAt,
+		Receipt:    origin.ReceivedAt,
+		SourceID:   strconv.FormatInt(origin.SourceID, 10),
+		Collector:  origin.Collector,
+		Source:     origin.Source,
+		Category:   origin.Category,
+		Host:       origin.Host,
+		Name:       origin.Name,
+		Raw:        string(line),
+		Identity:   [16]byte(identity[:16]),
+		ParseError: p.problem,
+		Fields:     p.fields,
+	}
+	if plausible(p.time, origin.ReceivedAt) {
+		record.Time = p.time
+	}
+	for name, value := range origin.Fields { // what the line says of itself comes first
+		record.Fields = append(record.Fields, search.Field{Name: fieldName(name), Value: value})
+	}
+	return record
+}
+
+// plausible tells whether a time that a line claims is used: one that is
+// missing, or so far ahead that the line would stay on top of every result, is
+// not. Sumo Logic draws the line at two days ahead too.
+func plausible(claimed, receipt time.Time) bool {
+	return claimed.After(time.UnixMilli(0)) && claimed.Before(receipt.Add(48*time.Hour))
+}
+
+// parsed is what a line says.
+type parsed struct {
+	time    time.Time // zero if it says none
+	fields  []search.Field
+	problem string
+}
+
+func (p *parsed) add(name, value string) {
+	switch {
+	case name == "":
+	case len(p.fields) < maxFields:
+		p.fields = append(p.fields, search.Field{Name: fieldName(name), Value: value})
+	default:
+		p.problem = "more than " + strconv.Itoa(maxFields) + " fields: the others are in the raw line only"
+	}
+}
+
+// fieldName keeps names out of the way of metadata: a line that holds
+// "_signature":"valid" must not be shown as if it were verified.
+func fieldName(name string) string {
+	if strings.HasPrefix(name, "_") {
+		return "line" + name
+	}
+	return name
+}
+
+func parseLine(line []byte, receipt time.Time) parsed {
+	decoded, auditErr := audit.Decode(line)
+	if auditErr == nil {
+		return parseAudit(decoded)
+	}
+	p, ok := parseCEF(line, receipt)
+	if !ok {
+		p, ok = parseJSON(line)
+	}
+	switch {
+	case !ok:
+		p = parsed{time: leadingTime(line), problem: "neither a Konnect audit event nor CEF nor a JSON object"}
+	case p.problem == "" && !errors.Is(auditErr, audit.ErrNotAudit):
+		p.problem = auditErr.Error() // it set out to be one
+	}
+	return p
+}
+
+// parseCEF reads CEF of any vendor. Of the header's fields a version of the
+// format is not kept.
+func parseCEF(line []byte, receipt time.Time) (parsed, bool) {
+	cef, err := audit.ParseCEF(line)
+	if err != nil {
+		return parsed{}, false
+	}
+	p := parsed{time: withYear(cef.Time, receipt)}
+	p.add("vendor", cef.Vendor)
+	p.add("product", cef.Product)
+	p.add("class", cef.Class)
+	p.add("name", cef.Name)
+	p.add("severity", cef.Severity)
+	for _, extension := range cef.Extensions {
+		p.add(extension.Name, extension.Value)
+		if extension.Name == "rt" {
+			if at, ok := parseTime(extension.Value); ok {
+				p.time = at
+			}
+		}
+	}
+	return p, true
+}
+
+// withYear completes a time by RFC 3164, which has no year: the one that
+// brings it nearest before the receipt, a day of clock difference allowed.
+func withYear(t, receipt time.Time) time.Time {
+	if t.IsZero() || t.Year() != 0 {
+		return t
+	}
+	for _, year := range []int{receipt.Year() + 1, receipt.Year()} {
+		if full := t.AddDate(year, 0, 0); full.Before(receipt.Add(24 * time.Hour)) {
+			return full
+		}
+	}
+	return t.AddDate(receipt.Year()-1, 0, 0)
+}
+
+// leadingTime reads an RFC 3339 time at the start of a line.
+func leadingTime(line []byte) time.Time {
+	const longest = len("2006-01-02T15:04:05.999999999+00:00")
+	word, _, _ := strings.Cut(string(line[:min(len(line), longest+1)]), " ")
+	at, err := time.Parse(time.RFC3339, word)
+	if err != nil {
+		return time.Time{}
+	}
+	return at.UTC()
+}
+
+// parseTime reads milliseconds since the epoch, or RFC 3339.
+func parseTime(text string) (time.Time, bool) {
+	if ms, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return time.UnixMilli(ms).UTC(), ms > 0
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	return at.UTC(), err == nil
+}

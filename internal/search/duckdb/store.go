@@ -1,0 +1,177 @@
+// Package duckdb keeps searchable records in a DuckDB database: one file,
+// inside the process.
+//
+// A record is a row; columns.go says how it is laid out. Records and the
+// position of the intake change in one transaction, which the engine has written
+// to its log and synced before Insert returns: a process killed at any moment
+// comes back with each acknowledged record once.
+//
+// There is one writer at a time. A search reads page after page of what was
+// stored when it began, each from a snapshot of the engine's, so searches and
+// inserts do not wait for each other, and a slow reader holds up nothing.
+//
+// The text of a query never becomes part of a statement: it goes to the engine
+// as bound values. Should that ever fail, the engine is shut in: it may not open
+// other files or the network, nor load extensions, and its settings are locked.
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	engine "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/trailhook/trailhook/internal/search"
+)
+
+// Store is a [search.Store] in a DuckDB file.
+type Store struct {
+	db       *sql.DB
+	pageSize int // of a search
+
+	writing sync.Mutex // held by Insert and Close
+	writer  *sql.Conn
+	ordinal int64 // of the record inserted last; guarded by writing
+}
+
+var _ search.Store = (*Store)(nil)
+
+// Option changes how a store is opened.
+type Option func(*settings)
+
+type settings struct {
+	threads     int
+	memoryBytes int64
+}
+
+// Threads sets how many threads the engine works with; 2 unless told otherwise.
+func Threads(n int) Option { return func(s *settings) { s.threads = n } }
+
+// MemoryLimit sets how many bytes the engine may hold in memory before it
+// writes to temporary files beside the database; 512 MiB unless told otherwise.
+//
+// The engine works on 2,048 records at a time, and must be able to hold the
+// lines of so many that were stored one after the other, twice: the default is
+// right for runs of lines of up to 64 KiB. Beyond, Insert and Search fail with an
+// error that names the limit, nothing is lost, and a higher limit gets further.
+func MemoryLimit(bytes int64) Option { return func(s *settings) { s.memoryBytes = bytes } }
+
+// Open opens the store in the file at path, by custom search.duckdb in the data
+// directory, and creates it when it is not there. The folder must exist and
+// should be closed to other users. One process has a store open at a time.
+func Open(ctx context.Context, path string, logger *slog.Logger, options ...Option) (*Store, error) {
+	set := settings{threads: 2, memoryBytes: 512 << 20}
+	for _, o := range options {
+		o(&set)
+	}
+	s, err := open(ctx, path, logger, set)
+	if err != nil {
+		return nil, fmt.Errorf("open search store %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, path string, logger *slog.Logger, set settings) (*Store, error) {
+	dsn, err := dataSource(path, set)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := engine.NewConnector(dsn, nil)
+	if err != nil {
+		return nil, fmt.Errorf("start the engine (another process may have the store open, or a newer program wrote it): %w", err)
+	}
+	s := &Store{db: sql.OpenDB(connector), pageSize: pageSize}
+	if err := s.prepare(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	logger.DebugContext(ctx, "search store opened", "path", path, "last_ordinal", s.ordinal)
+	return s, nil
+}
+
+func (s *Store) prepare(ctx context.Context) (err error) {
+	// Not among the driver's settings, which it applies in any order.
+	if _, err := s.db.ExecContext(ctx, `SET lock_configuration = true`); err != nil {
+		return fmt.Errorf("lock the engine's settings: %w", err)
+	}
+	if err := prepareSchema(ctx, s.db); err != nil {
+		return err
+	}
+	if s.writer, err = s.db.Conn(ctx); err != nil {
+		return fmt.Errorf("connect the writer: %w", err)
+	}
+	s.ordinal, err = lastOrdinal(ctx, s.db)
+	return err
+}
+
+// lastOrdinal returns 0 if there are no records. Ordinals rise in the order of
+// storing, with gaps.
+func lastOrdinal(ctx context.Context, db *sql.DB) (last int64, err error) {
+	if err := db.QueryRowContext(ctx, `SELECT coalesce(max("ordinal"), 0) FROM records`).Scan(&last); err != nil {
+		return 0, fmt.Errorf("find the last record: %w", err)
+	}
+	return last, nil
+}
+
+// dataSource returns the driver's name for the file and the engine's settings.
+func dataSource(path string, set settings) (string, error) {
+	if path == "" {
+		return "", fmt.Errorf("no path given")
+	}
+	if strings.ContainsAny(path, "?#%") {
+		return "", fmt.Errorf("the path has a ?, # or %% in it, which the engine's driver cannot address: choose another folder")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	const smallest = 64 << 20
+	if set.threads < 1 || set.memoryBytes < smallest {
+		return "", fmt.Errorf("%d threads and %d bytes of memory: at least 1 and %d are needed", set.threads, set.memoryBytes, smallest)
+	}
+	values := url.Values{
+		"threads":                      {strconv.Itoa(set.threads)},
+		"memory_limit":                 {strconv.FormatInt(set.memoryBytes, 10) + "B"},
+		"enable_external_access":       {"false"},
+		"autoinstall_known_extensions": {"false"},
+		"autoload_known_extensions":    {"false"},
+		"allow_community_extensions":   {"false"},
+		"allow_persistent_secrets":     {"false"},
+	}
+	return path + "?" + values.Encode(), nil
+}
+
+// Position implements [search.Store].
+func (s *Store) Position(ctx context.Context) (uint64, error) {
+	return position(ctx, s.db)
+}
+
+func position(ctx context.Context, from interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (p uint64, err error) {
+	if err := from.QueryRowContext(ctx, `SELECT position FROM intake`).Scan(&p); err != nil {
+		return 0, fmt.Errorf("read the intake's position: %w", err)
+	}
+	return p, nil
+}
+
+// Close waits for an Insert under way and releases the file. Searches that are
+// being read can be read to their end.
+func (s *Store) Close() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.writer != nil {
+		s.writer.Close() // only gives it back to db, or says that it was
+	}
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close search store: %w", err)
+	}
+	return nil
+}

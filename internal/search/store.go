@@ -1,0 +1,59 @@
+package search
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Request is one search.
+type Request struct {
+	Query Expr
+
+	// From and To bound when records happened, or with ByReceiptTime when they
+	// were received: From included, To not. A zero one does not bound.
+	From, To      time.Time
+	ByReceiptTime bool
+
+	Limit int // how many records at most; 0 for no limit
+}
+
+// Matches says whether the record is one that the request asks for, limits apart.
+func (q Request) Matches(r *Record) bool {
+	at := cutToMillisecond(q.TimeOf(r))
+	if !q.From.IsZero() && at.Before(q.From) || !q.To.IsZero() && !at.Before(q.To) {
+		return false
+	}
+	return Match(q.Query, r)
+}
+
+// TimeOf returns the time of the record by which the request bounds and sorts.
+func (q Request) TimeOf(r *Record) time.Time {
+	if q.ByReceiptTime {
+		return r.Receipt
+	}
+	return r.Time
+}
+
+// Store keeps records and finds them. It is used from many goroutines at once:
+// inserts come one after the other, and searches wait for none of them.
+type Store interface {
+	// Insert stores records and the position of the intake that they reach up
+	// to, all or nothing, and durably so when it returns without an error.
+	// A record whose Key is stored already, or comes a second time in the call,
+	// is skipped; stored counts the rest. A position not greater than the stored
+	// one says that the batch was stored before: nothing is done.
+	Insert(ctx context.Context, records []Record, position uint64) (stored int, err error)
+
+	// Position returns the position of the last Insert, 0 if there was none.
+	Position(ctx context.Context) (uint64, error)
+
+	// Search gives the matching records in the form of [Record.Normal], newest
+	// first, those of one time in an order that does not change between
+	// searches. An error comes last, with a zero Record. The search sees what
+	// was stored when it began, however long the caller takes to read.
+	Search(ctx context.Context, r Request) iter.Seq2[Record, error]
+
+	// Close releases the store. What was stored is there when it is opened again.
+	Close() error
+}

@@ -1,0 +1,14 @@
+package search
+
+import "strings"
+
+// Text returns s with U+FFFD for each byte that is no part of valid UTF-8.
+// It is what a search sees of a line that is not text.
+func Text(s string) string {
+	return strings.Map(func(r rune) rune { return r }, s)
+}
+
+// Fold returns the form in which text is compared: [Text], and each character
+// lower-cased by itself, by Unicode's simple mapping and by no language's
+// rules: "Ä" is equal to "ä", "ß" is not equal to "ss". Stores must fold alike.
+func Fold(s string) string { return strings.ToLower(s) }
