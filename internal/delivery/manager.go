@@ -12,6 +12,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,11 +34,10 @@ const (
 	MaxBatchWait   = 200 * time.Millisecond
 )
 
-// The pauses before a batch that was refused after all retries is tried again:
-// the first, doubled each time up to the last.
+// The pauses that Options leaves at zero.
 const (
-	MinPause = 30 * time.Second
-	MaxPause = 10 * time.Minute
+	DefaultMinPause = 30 * time.Second
+	DefaultMaxPause = 10 * time.Minute
 )
 
 // shutdownGrace is how long a request on its way may take to be answered once
@@ -54,6 +54,10 @@ type Options struct {
 	Logger    *slog.Logger
 	Metrics   prometheus.Registerer
 	Now       func() time.Time
+	// The pauses before a batch that was refused after all retries is tried
+	// again: MinPause first, doubled each time up to MaxPause. Zero stands for
+	// the defaults.
+	MinPause, MaxPause time.Duration
 }
 
 // Manager keeps a worker running for each enabled webhook.
@@ -78,6 +82,8 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("delivery: %w", err)
 	}
+	o.MinPause = cmp.Or(o.MinPause, DefaultMinPause)
+	o.MaxPause = cmp.Or(o.MaxPause, DefaultMaxPause)
 	return &Manager{Options: o, states: states, metrics: newMetrics(o.Metrics)}, nil
 }
 
