@@ -33,6 +33,9 @@ func (a *answer) writeTo(w http.ResponseWriter) {
 		w.Header()[name] = values
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if a.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
 	w.WriteHeader(a.status)
 	// A client that is gone is told nothing; what it asked for is recorded.
 	_, _ = w.Write(a.body.Bytes())

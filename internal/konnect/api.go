@@ -11,9 +11,12 @@ package konnect
 import (
 	"context"
 	"log/slog"
+	"mime"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -26,6 +29,9 @@ import (
 
 // maxBody is the largest request body, in bytes.
 const maxBody = 1 << 20
+
+// patience is how long a request may take once its body has been read.
+const patience = time.Minute
 
 // Options are what the API needs.
 type Options struct {
@@ -52,6 +58,10 @@ func New(o Options) *API {
 	config := huma.DefaultConfig("Trailhook", o.Version)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil // no $schema in answers: Konnect's have none
+	config.Formats = map[string]huma.Format{
+		"application/json": {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: decodeBody},
+		"json":             {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: decodeBody}, // application/merge-patch+json
+	}
 	a.huma = humago.New(a.mux, config)
 	a.controlPlaneRoutes()
 	a.destinationRoutes()
@@ -78,21 +88,40 @@ func callOf(ctx context.Context) *call {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	region := regionOf(r.Host, a.Region)
 	c := &call{trail: a.Recorder.Begin(r, region), region: region}
-	r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+	ctx, cancel := detached(r.Context())
+	defer cancel()
+	r = plain(r.WithContext(context.WithValue(ctx, callKey{}, c)))
 	answer := newAnswer()
 	answer.Header().Set("X-Request-Id", strconv.FormatUint(c.trail.TraceID(), 10))
 	a.serve(answer, r)
 	if changes(r.Method) {
 		c.trail.Accessed(answer.status)
-		// The action may be done: its record must not depend on whether the
-		// client still waits.
-		if err := c.trail.Commit(context.WithoutCancel(r.Context())); err != nil {
+		// The action may be done: its record must not fail for want of time.
+		if err := c.trail.Commit(context.WithoutCancel(ctx)); err != nil {
 			a.Logger.Error("cannot record a request; answering 503", "trace_id", c.trail.TraceID(), "error", err)
 			answer.reset()
 			writeProblem(answer, c.unrecorded())
 		}
 	}
 	answer.writeTo(w)
+}
+
+// detached is a context that does not end with the client's connection: who
+// hangs up can neither keep a call from being recorded nor make the record
+// tell of a failure when the action was done.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), patience)
+}
+
+// plain takes out of a request's headers what would only lead astray: Accept,
+// since every answer is JSON, and the case and parameters of Content-Type.
+func plain(r *http.Request) *http.Request {
+	r.Header = r.Header.Clone()
+	r.Header.Del("Accept")
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil {
+		r.Header.Set("Content-Type", mediaType)
+	}
+	return r
 }
 
 // serve lets the handler of the route answer, or says why there is none.
@@ -106,7 +135,8 @@ func (a *API) serve(answer *answer, r *http.Request) {
 		}
 	}()
 	handler, pattern := a.mux.Handler(r)
-	if pattern != "" {
+	// The mux would redirect an unclean path to its clean form, unseen by the guard.
+	if address := r.URL.EscapedPath(); pattern != "" && path.Clean(address) == address {
 		a.mux.ServeHTTP(answer, r)
 		return
 	}

@@ -65,9 +65,6 @@ func (c *call) invalid(parameters ...InvalidParameter) *Problem {
 
 func writeProblem(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", p.ContentType(""))
-	if p.Status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "5")
-	}
 	w.WriteHeader(p.Status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
@@ -102,9 +99,11 @@ func (a *API) problemOf(c *call, err error) *Problem {
 	return c.problem(http.StatusInternalServerError, "Something went wrong on our side. The trace id finds it in the log")
 }
 
-// Huma has one hook for all errors that it finds itself, and it is a variable
-// of its package: it is set here, before anything runs, and never again.
+// Huma has one hook for all errors that it finds itself, and one switch for
+// names of properties in another case, and they are variables of its package:
+// they are set here, before anything runs, and never again.
 func init() {
+	huma.ValidateStrictCasing = true
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
 		var c *call
 		if ctx != nil {
@@ -122,6 +121,8 @@ func decodeProblem(c *call, status int, message string, errs []error) *Problem {
 		return c.invalid(InvalidParameter{Field: "body", Rule: "max_length", Reason: fmt.Sprintf("the body must not be larger than %d bytes", maxBody), Source: "body"})
 	case http.StatusUnsupportedMediaType:
 		return c.invalid(InvalidParameter{Field: "Content-Type", Rule: "invalid", Reason: "the body must be sent as application/json", Source: "header"})
+	case http.StatusInternalServerError: // huma's for one thing only: the client broke off
+		return c.invalid(InvalidParameter{Field: "body", Rule: "invalid", Reason: "the body could not be read to its end", Source: "body"})
 	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusRequestTimeout:
 		var parameters []InvalidParameter
 		for _, err := range errs {
@@ -135,30 +136,30 @@ func decodeProblem(c *call, status int, message string, errs []error) *Problem {
 	return c.problem(status, message)
 }
 
-// rules finds Konnect's name for the rule that one of huma's messages is about.
-var rules = []struct {
-	message string // of huma's validation package
-	rule    string
-}{
-	{validation.MsgExpectedRequiredProperty, "required"},
-	{validation.MsgUnexpectedProperty, "unknown_property"},
-	{validation.MsgExpectedOneOf, "enum"},
-	{validation.MsgExpectedRFC4122UUID, "is_uuid"},
-	{validation.MsgExpectedRFC3339DateTime, "is_date_time"},
-	{validation.MsgExpectedString, "is_string"},
-	{validation.MsgExpectedBoolean, "is_boolean"},
-	{validation.MsgExpectedInteger, "is_integer"},
-	{validation.MsgExpectedNumber, "is_number"},
-	{validation.MsgExpectedArray, "is_array"},
-	{validation.MsgExpectedObject, "is_object"},
-	{validation.MsgExpectedMinLength, "min_length"},
-	{validation.MsgExpectedMaxLength, "max_length"},
-	{validation.MsgExpectedMinimumNumber, "min"},
-	{validation.MsgExpectedMaximumNumber, "max"},
-	{validation.MsgExpectedMatchPattern, "matches_regex"},
+// rules are huma's messages, Konnect's name for the rule that each is about, and
+// the reason in our words, in which % stands for what huma's message holds.
+var rules = []struct{ message, rule, reason string }{
+	{validation.MsgExpectedRequiredProperty, "required", "% is required"},
+	{validation.MsgUnexpectedProperty, "unknown_property", "there is no such property"},
+	{validation.MsgExpectedOneOf, "enum", "must be one of %"},
+	{validation.MsgExpectedRFC4122UUID, "is_uuid", "must be a UUID"},
+	{validation.MsgExpectedRFC3339DateTime, "is_date_time", "must be a time as in RFC 3339"},
+	{validation.MsgExpectedString, "is_string", "must be a string"},
+	{validation.MsgExpectedBoolean, "is_boolean", "must be a boolean"},
+	{validation.MsgExpectedInteger, "is_integer", "must be an integer"},
+	{"invalid integer", "is_integer", "must be an integer"},
+	{validation.MsgExpectedNumber, "is_number", "must be a number"},
+	{validation.MsgExpectedArray, "is_array", "must be an array"},
+	{validation.MsgExpectedObject, "is_object", "must be an object"},
+	{validation.MsgExpectedMinLength, "min_length", "must not be shorter than % character(s)"},
+	{validation.MsgExpectedMaxLength, "max_length", "must not be longer than % character(s)"},
+	{validation.MsgExpectedMinItems, "min_items", "must have at least % item(s)"},
+	{validation.MsgExpectedMaxItems, "max_items", "must not have more than % item(s)"},
+	{validation.MsgExpectedMaxProperties, "max_items", "must not have more than % properties"},
+	{validation.MsgExpectedMinimumNumber, "min", "must be at least %"},
+	{validation.MsgExpectedMaximumNumber, "max", "must be at most %"},
+	{validation.MsgExpectedMatchPattern, "matches_regex", "must match the pattern %"},
 }
-
-var placeholder = regexp.MustCompile(`%[a-z]`)
 
 // parameterOf turns one finding of huma into Konnect's form. The value that was
 // sent is left out: it may be a secret.
@@ -170,24 +171,35 @@ func parameterOf(err error) InvalidParameter {
 	source, field, _ := strings.Cut(detail.Location, ".")
 	p := InvalidParameter{Field: field, Rule: "invalid", Reason: detail.Message, Source: source}
 	for _, r := range rules {
-		before, _, _ := strings.Cut(r.message, "%")
-		if strings.HasPrefix(detail.Message, before) && (strings.Contains(r.message, "%") || detail.Message == r.message) {
-			p.Rule = r.rule
-			argument := strings.TrimPrefix(detail.Message, before)
-			_, after, _ := strings.Cut(placeholder.ReplaceAllString(r.message, "%"), "%")
-			argument = strings.TrimSuffix(argument, after)
-			switch r.rule {
-			case "required":
-				p.Field = strings.TrimPrefix(field+"."+argument, ".")
-				p.Reason = argument + " is required"
-			case "enum":
-				p.Choices = strings.Split(argument, ", ")
-			}
-			break
+		argument, ok := argumentOf(r.message, detail.Message)
+		if !ok {
+			continue
 		}
+		p.Rule, p.Reason = r.rule, strings.Replace(r.reason, "%", argument, 1)
+		switch r.rule {
+		case "required":
+			p.Field = strings.TrimPrefix(field+"."+argument, ".")
+		case "enum":
+			p.Choices = strings.Split(argument, ", ")
+		}
+		break
 	}
 	if p.Field == "" {
 		p.Field = source
 	}
 	return p
+}
+
+var placeholder = regexp.MustCompile(`%[a-z]`)
+
+// argumentOf reports whether a message was made of the format, which has one
+// placeholder at most, and what was put into it.
+func argumentOf(format, message string) (argument string, ok bool) {
+	at := placeholder.FindStringIndex(format)
+	if at == nil {
+		return "", message == format
+	}
+	rest, begins := strings.CutPrefix(message, format[:at[0]])
+	argument, ends := strings.CutSuffix(rest, format[at[1]:])
+	return argument, begins && ends
 }

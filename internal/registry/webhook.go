@@ -44,6 +44,8 @@ func (r *Registry) WebhooksChanged() <-chan struct{} { return r.webhooks.Changed
 // ChangeWebhook sets the region's webhook up or changes it. last tells the
 // journal's newest sequence; it is asked when the webhook is enabled for the
 // first time, so that everything recorded after this call returns is delivered.
+// A change that leaves the region without a destination is an [InvalidError]
+// when it enables, and else [ErrNotFound]: there is no webhook to change.
 func (r *Registry) ChangeWebhook(ctx context.Context, organization, region string, change WebhookChange,
 	last func(context.Context) (uint64, error)) (Webhook, error) {
 	r.references.Lock()
@@ -98,7 +100,7 @@ func (r *Registry) checkWebhook(w Webhook) error {
 		if w.Enabled {
 			return &InvalidError{"audit_log_destination_id", "required", "a webhook needs a destination before it is enabled"}
 		}
-		return nil
+		return ErrNotFound
 	}
 	if _, err := r.Destination(w.OrgID, w.DestinationID); err != nil {
 		return &InvalidError{"audit_log_destination_id", "missing_reference", "there is no such audit-log destination"}

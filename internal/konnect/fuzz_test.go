@@ -1,0 +1,105 @@
+package konnect
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/trailhook/trailhook/audit"
+	"github.com/trailhook/trailhook/internal/recorder"
+)
+
+// forgetful is a journal for who looks at the answers only.
+type forgetful struct{}
+
+func (forgetful) Append(context.Context, string, ...audit.Event) error { return nil }
+
+// FuzzQueriesAndBodies looks for a request that reaches a handler with a value
+// that breaks a rule, or that is answered with anything but 200 or 400. No
+// engine runs beside it: the coverage of its goroutines would lead the fuzzing
+// astray.
+func FuzzQueriesAndBodies(f *testing.F) {
+	api := New(Options{Recorder: recorder.New(forgetful{}, time.Now), Logger: slog.New(slog.DiscardHandler), Region: "us"})
+	var broken string
+	require := func(rule string, kept bool) {
+		if !kept {
+			broken = rule
+		}
+	}
+	long := utf8.RuneCountInString
+	accept(api, "POST", "/destination", func(in *newDestination) {
+		b := in.Body
+		require("name", long(b.Name) >= 1 && long(b.Name) <= 256)
+		require("endpoint", long(b.Endpoint) >= 1 && long(b.Endpoint) <= 2048)
+		require("authorization", long(b.Authorization) <= 8192)
+		require("log_format", slices.Contains([]string{"cef", "json", "cps"}, b.LogFormat))
+	})
+	accept(api, "POST", "/control-plane", func(in *newControlPlane) {
+		b := in.Body
+		require("name", long(b.Name) >= 1 && long(b.Name) <= 256)
+		require("description", long(b.Description) <= 2048)
+		require("cluster_type", slices.Contains(clusterTypes, b.ClusterType))
+		require("auth_type", b.AuthType == "pinned_client_certs" || b.AuthType == "pki_client_certs")
+		require("labels", len(b.Labels) <= 50)
+		require("proxy_urls", len(b.ProxyURLs) <= 100)
+		for _, u := range b.ProxyURLs {
+			require("proxy_urls[]", long(u.Host) <= 120 && u.Port >= 1 && u.Port <= 65535 && long(u.Protocol) <= 32)
+		}
+	})
+	accept(api, "PATCH", "/webhook", func(in *webhookChange) {
+		if id := in.Body.DestinationID; id != nil {
+			_, err := uuid.Parse(*id)
+			require("audit_log_destination_id", err == nil)
+		}
+	})
+	accept(api, "GET", "/cursor", func(in *cursorPage) { require("page[size]", in.Size >= 1 && in.Size <= 1000) })
+	accept(api, "GET", "/number", func(in *numberedPage) {
+		require("page[size]", in.Size >= 1 && in.Size <= 1000)
+		require("page[number]", in.Number >= 1 && in.Number <= 1_000_000)
+	})
+	for query, body := range map[string]string{
+		"page[size]=1":                         newDestinationBody,
+		"page%5Bafter%5D=ZW5k&page[size]=":     `{"name":"a","name":"b","log_format":"cef","log_format":null}`,
+		"page[before]=ZW5k&&=&;":               `{"name":null}{}`,
+		"%zz&page[number]=9223372036854775807": "{\"name\":\"\xff\"}",
+		"page[size]":                           `[[[[{"a":1e999}]]]]`,
+		"page[number]=0":                       `{"name":"n","Cluster_Type":"x","labels":{"a":"b"},"proxy_urls":[{"host":"h","port":1,"protocol":"p"}]}`,
+		"page[size]=-1":                        `{"audit_log_destination_id":"` + unused + `","enabled":true}`,
+	} {
+		f.Add(query, body)
+	}
+	f.Fuzz(func(t *testing.T, query, body string) {
+		for _, endpoint := range []string{"POST /destination", "POST /control-plane", "PATCH /webhook", "GET /cursor", "GET /number"} {
+			method, target, _ := strings.Cut(endpoint, " ")
+			r := request{method: method, target: target, header: http.Header{"Content-Type": {"application/json"}}}.build(t)
+			r.URL.RawQuery, r.Body = query, io.NopCloser(strings.NewReader(body))
+			broken = ""
+			a := serve(api, r)
+			if broken != "" {
+				t.Errorf("%s: the rule of %s is broken by %q %q", endpoint, broken, query, body)
+			}
+			if a.status != http.StatusOK && a.status != http.StatusBadRequest || !json.Valid([]byte(a.body)) {
+				t.Errorf("%s: %q %q: %d %s", endpoint, query, body, a.status, a.body)
+			}
+		}
+	})
+}
+
+// accept registers an endpoint that takes whatever gets through the decoding.
+func accept[I any](api *API, method, path string, look func(*I)) {
+	type output struct{ Body struct{} }
+	register(api, route{id: path, method: method, path: path, summary: path, status: http.StatusOK, tag: "test"},
+		func(_ context.Context, in *I) (*output, error) {
+			look(in)
+			return &output{}, nil
+		})
+}
