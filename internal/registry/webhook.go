@@ -17,8 +17,9 @@ type Webhook struct {
 	Region        string `json:"region"`
 	DestinationID string `json:"destination_id"`
 	Enabled       bool   `json:"enabled"`
+	WasEnabled    bool   `json:"was_enabled"` // now or at any time before
 	// EnabledAfter is the journal's last sequence when the webhook was enabled
-	// for the first time: delivery begins after it. 0 before that.
+	// for the first time: delivery begins after it.
 	EnabledAfter uint64    `json:"enabled_after"`
 	UpdatedAt    time.Time `json:"updated_at"`
 }
@@ -67,7 +68,8 @@ func (r *Registry) ChangeWebhook(ctx context.Context, organization, region strin
 		return Webhook{}, err
 	}
 	webhook.UpdatedAt = r.instant()
-	if webhook.Enabled && webhook.EnabledAfter == 0 {
+	if webhook.Enabled && !webhook.WasEnabled {
+		webhook.WasEnabled = true
 		if webhook.EnabledAfter, err = last(ctx); err != nil {
 			return Webhook{}, fmt.Errorf("enable the webhook of region %s: %w", region, err)
 		}

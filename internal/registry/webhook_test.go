@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+
+	"github.com/trailhook/trailhook/audit"
 )
 
 func TestAChangeWithoutADestinationSetsNoWebhookUp(t *testing.T) {
@@ -18,5 +20,25 @@ func TestAChangeWithoutADestinationSetsNoWebhookUp(t *testing.T) {
 	}
 	if _, err := r.Webhook(user.OrgID, "us"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("the webhook afterwards: %v", err)
+	}
+}
+
+// The journal may be empty when a webhook is enabled for the first time: its
+// last position is then 0, and it stays that.
+func TestAWebhookEnabledOnAnEmptyJournalKeepsItsBeginning(t *testing.T) {
+	r, _ := openRegistry(t, t.TempDir(), newClock())
+	user := newOrganization(t, r)
+	d, err := r.CreateDestination(t.Context(), Destination{OrgID: user.OrgID, Name: "d", Endpoint: "https://siem.example/", LogFormat: audit.CEF}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := uint64(0)
+	last := func(context.Context) (uint64, error) { return newest, nil }
+	for _, enabled := range []bool{true, false, true} {
+		w, err := r.ChangeWebhook(t.Context(), user.OrgID, "us", WebhookChange{DestinationID: &d.ID, Enabled: &enabled}, last)
+		if err != nil || w.EnabledAfter != 0 {
+			t.Errorf("enabled %v: begins after %d, %v", enabled, w.EnabledAfter, err)
+		}
+		newest++
 	}
 }
