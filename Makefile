@@ -17,7 +17,7 @@ needs: # what a build cannot do without
 	@./scripts/needs
 
 build: needs ## build bin/trailhook
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/trailhook ./cmd/trailhook
+	go build -ldflags '$(LDFLAGS)' -o bin/trailhook ./cmd/trailhook
 
 demo: build ## run the tutorial, start to end, in a temporary directory
 	./bin/trailhook demo
