@@ -95,6 +95,27 @@
 //
 // CPS is the same object in the envelope of Splunk's HTTP event collector: {"event":OBJECT}.
 //
+// # The pull API
+//
+// Konnect also gives events to whoever asks for them (GET /audit-logs), with other names. [AppendPull] writes such an entry
+// and [DecodePull] reads it. An entry is one compact object, its members in this order:
+//
+//	authentication  type ts org_id? principal_id? principal_name? portal_id? product? client_ip user_agent trace_id uri
+//	                authentication_type outcome successful
+//	authorization   type ts org_id principal_id principal_name? actor_id? kong_initiated? portal_id? product? client_ip?
+//	                user_agent? trace_id? uri? service resource action granted
+//	gateway_access  type ts org_id principal_id principal_name? actor_id kong_initiated? portal_id? product? client_ip
+//	                user_agent trace_id uri method query status_code
+//
+// Those with a question mark are left out where they are empty; the others are there always, as Konnect's description of its
+// API has them. ts is RFC 3339 in UTC, with milliseconds. authentication_type and outcome are in lower case. resource is the
+// line's name without Authz. successful, granted and kong_initiated are booleans, status_code is a number; the rest are
+// strings, trace_id among them. principal_name, kong_initiated and product are additions of ours: product is Konnect or
+// Dev-Portal, and stands only where portal_id does not say as much. Stamp has no place in an entry. The text rule holds.
+//
+// uri of an authorization, actor_id of an access and portal_id of both have a place here and in an [Event], but none in
+// the lines above.
+//
 // # The signature
 //
 // The signature is Ed25519's (RFC 8032) over the line without it, in base64url without padding: 86 characters.
@@ -102,6 +123,7 @@
 //	CEF   LINE sig=SIGNATURE                       signs  LINE
 //	JSON  {MEMBERS,"sig":"SIGNATURE"}              signs  {MEMBERS}
 //	CPS   {"event":{MEMBERS,"sig":"SIGNATURE"}}    signs  {MEMBERS}
+//	pull  {MEMBERS,"signature":"SIGNATURE"}        signs  {MEMBERS}
 //
 // It names no key: whoever verifies tries each key of the set, which Konnect publishes as a JWKS. Verification works on
 // the bytes as they came, never on what they decode to. It uses the cofactored equation, so that one line and a batch of them

@@ -30,6 +30,7 @@ type cli struct {
 
 	Demo    demoCommand    `cmd:"" help:"Run the Konnect audit-log tutorial, start to end, in a temporary directory."`
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
+	Token   tokenCommand   `cmd:"" help:"Make access tokens, on the data directory of a stopped server."`
 	Verify  verifyCommand  `cmd:"" help:"Verify the signatures of audit lines."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
+	"log/slog"
 	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/trailhook/trailhook/internal/broker"
+	"github.com/trailhook/trailhook/internal/server"
 )
 
 // asTrailhook makes the test's own binary run as trailhook: the real command
@@ -22,11 +27,30 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"served": served, "inuse": inUse},
 		Setup: func(env *testscript.Env) error {
 			// The temporary folders of a command belong to its test.
 			env.Setenv("TMPDIR", env.WorkDir)
 			return nil
 		},
 	})
+}
+
+// served is the script command "served DIR": a server has run on the data
+// directory.
+func served(ts *testscript.TestScript, _ bool, args []string) {
+	s, err := server.Start(context.Background(), server.Config{
+		DataDir: ts.MkAbs(args[0]), APIAddr: "127.0.0.1:0", Region: "us", TLS: "off", Version: "test", Logger: slog.New(slog.DiscardHandler),
+	})
+	ts.Check(err)
+	ts.Check(s.Shutdown())
+}
+
+// inUse is the script command "inuse DIR": from here on somebody has the data
+// directory.
+func inUse(ts *testscript.TestScript, _ bool, args []string) {
+	b, err := broker.Open(context.Background(), broker.Options{Dir: ts.MkAbs(args[0]), Logger: slog.New(slog.DiscardHandler)})
+	ts.Check(err)
+	ts.Defer(b.Close)
 }

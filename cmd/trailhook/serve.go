@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"regexp"
+	"time"
 
+	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/server"
 )
 
@@ -23,6 +26,17 @@ type serveCommand struct {
 	Only     string `help:"Run one half only: platform or collector." enum:",platform,collector" default:"" env:"TRAILHOOK_ONLY"`
 
 	AllowPrivateDestinations bool `help:"Let webhooks reach loopback and private networks, and over http." env:"TRAILHOOK_ALLOW_PRIVATE_DESTINATIONS"`
+
+	NATS            string        `name:"nats" help:"Use this NATS cluster in place of the embedded engine, with any number of processes beside each other." placeholder:"nats://A,B,C" env:"TRAILHOOK_NATS"`
+	NATSCredentials string        `name:"nats-credentials" help:"Credentials file for the cluster." placeholder:"FILE" env:"TRAILHOOK_NATS_CREDENTIALS"`
+	NATSCA          string        `name:"nats-ca" help:"PEM file of the authority of the cluster's certificates." placeholder:"FILE" env:"TRAILHOOK_NATS_CA"`
+	NATSCert        string        `name:"nats-cert" help:"PEM file of the certificate to show to the cluster." placeholder:"FILE" env:"TRAILHOOK_NATS_CERT"`
+	NATSKey         string        `name:"nats-key" help:"PEM file of its key." placeholder:"FILE" env:"TRAILHOOK_NATS_KEY"`
+	Retention       time.Duration `help:"How long the journal keeps events." default:"168h" env:"TRAILHOOK_RETENTION"`
+	JournalMaxBytes int64         `help:"How many bytes of disk the journal may take; 0 for no limit." default:"0" env:"TRAILHOOK_JOURNAL_MAX_BYTES"`
+	JournalWhenFull string        `help:"What a full journal does: refuse (API calls get 503) or drop-oldest (delivered or not)." enum:"refuse,drop-oldest" default:"refuse" env:"TRAILHOOK_JOURNAL_WHEN_FULL"`
+	TrustedProxies  []string      `help:"Networks whose X-Forwarded-For, traceparent and X-Datadog-Trace-Id headers are believed." placeholder:"CIDR,…" env:"TRAILHOOK_TRUSTED_PROXIES"`
+	PrincipalNames  bool          `help:"Put the names of principals into the events, beside their ids." env:"TRAILHOOK_PRINCIPAL_NAMES"`
 
 	MasterKey string `hidden:"" env:"TRAILHOOK_MASTER_KEY"`
 	LogLevel  string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"TRAILHOOK_LOG_LEVEL"`
@@ -47,7 +61,34 @@ func (c *serveCommand) Validate() error {
 	if !regionName.MatchString(c.Region) {
 		return fmt.Errorf("--region %q: a region is a word of lower-case letters, digits and dashes", c.Region)
 	}
-	return nil
+	if c.Retention < time.Hour {
+		return fmt.Errorf("--retention %s: at least 1h", c.Retention)
+	}
+	if c.JournalMaxBytes < 0 || c.JournalMaxBytes > 0 && c.JournalMaxBytes < 1<<20 {
+		return fmt.Errorf("--journal-max-bytes %d: at least 1048576, or 0 for no limit", c.JournalMaxBytes)
+	}
+	if (c.NATSCert == "") != (c.NATSKey == "") {
+		return errors.New("--nats-cert and --nats-key go together")
+	}
+	_, err := c.trustedProxies()
+	return err
+}
+
+// trustedProxies reads the networks; a bare address is a network of its own.
+func (c *serveCommand) trustedProxies() ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			address, err := netip.ParseAddr(text)
+			if err != nil {
+				return nil, fmt.Errorf("--trusted-proxies: %q is neither a network such as 10.0.0.0/8 nor an address", text)
+			}
+			network = netip.PrefixFrom(address, address.BitLen())
+		}
+		networks = append(networks, network.Masked())
+	}
+	return networks, nil
 }
 
 func (c *serveCommand) Run(ctx context.Context, s streams) error {
@@ -56,6 +97,12 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 		Region: c.Region, TLS: c.TLS, AllowPrivateDestinations: c.AllowPrivateDestinations,
 		MasterKey: c.MasterKey, Version: version, Logger: c.logger(s.err),
 	}
+	config.Broker = broker.Options{
+		URLs: c.NATS, Credentials: c.NATSCredentials, CAFile: c.NATSCA, CertFile: c.NATSCert, KeyFile: c.NATSKey,
+	}
+	config.Retention, config.JournalMaxBytes, config.DropOldest = c.Retention, c.JournalMaxBytes, c.JournalWhenFull == "drop-oldest"
+	config.PrincipalNames = c.PrincipalNames
+	config.TrustedProxies, _ = c.trustedProxies() // Validate has looked at them
 	switch c.Only {
 	case "platform":
 		config.SIEMAddr = ""

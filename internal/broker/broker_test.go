@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -15,7 +14,7 @@ import (
 
 func open(t *testing.T, dir string) *Broker {
 	t.Helper()
-	b, err := Open(t.Context(), dir, slog.New(slog.DiscardHandler))
+	b, err := Open(t.Context(), Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +117,7 @@ func TestAPublishThatTheEngineRefusesWritesNothing(t *testing.T) {
 func TestASecondProcessOnTheSameDirectoryIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir)
-	_, err := Open(t.Context(), dir, slog.New(slog.DiscardHandler))
+	_, err := Open(t.Context(), Options{Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), "in use by another trailhook (pid ") {
 		t.Errorf("second open: %v", err)
 	}

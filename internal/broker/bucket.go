@@ -34,85 +34,90 @@ type Entry[T any] struct {
 // it returns. Values are shared: whoever gets one must not change what it
 // points to.
 type Bucket[T any] struct {
-	name string
-	kv   jetstream.KeyValue
+	name   string
+	broker *Broker
+	kv     jetstream.KeyValue
+	term   *gate
+	watch  *Watching
 
 	mu      sync.RWMutex
 	entries map[string]Entry[T]
 	seen    uint64        // the newest revision, of any key, that the watch has applied
 	changed chan struct{} // closed and replaced at each change
-	stop    context.CancelFunc
 	stopped chan struct{}
+	stop    sync.Once
 }
 
-// OpenBucket makes the bucket when it is missing and returns when all of it is
-// in memory.
+// OpenBucket makes the bucket when it is missing, brings it to the broker's
+// number of replicas, and returns when all of it is in memory. Its watch
+// survives restarts of the engine and losses of the connection; while it is
+// interrupted, [Broker.Healthy] says so.
 func OpenBucket[T any](ctx context.Context, b *Broker, name string) (*Bucket[T], error) {
-	kv, err := b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: name, History: 1, Storage: jetstream.FileStorage, Replicas: 1,
-	})
+	kv, err := b.openKeyValue(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("broker: bucket %s: %w", name, err)
-	}
-	watchCtx, stop := context.WithCancel(context.Background())
-	watcher, err := kv.WatchAll(watchCtx)
-	if err != nil {
-		stop()
 		return nil, fmt.Errorf("broker: bucket %s: %w", name, err)
 	}
 	bucket := &Bucket[T]{
-		name: name, kv: kv,
-		entries: map[string]Entry[T]{}, changed: make(chan struct{}),
-		stop: stop, stopped: make(chan struct{}),
+		name: name, broker: b, kv: kv,
+		entries: map[string]Entry[T]{}, changed: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	loaded := make(chan error, 1)
-	go bucket.watch(watcher, loaded, b)
-	select {
-	case err = <-loaded:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
+	bucket.term = b.lead(bucketStream(name), bucket.subject(">"))
+	bucket.watch, err = b.Watch(ctx, Watch{
+		Stream: bucketStream(name), Subject: bucket.subject(">"), LastPerSubject: true,
+		Each: func(m Message) {
+			if err := bucket.apply(m); err != nil {
+				b.logger.Error("bucket holds an unreadable object; it is left out", "bucket", name, "subject", m.Subject, "error", err)
+			}
+		},
+	})
 	if err != nil {
-		bucket.Close()
 		return nil, fmt.Errorf("broker: bucket %s: %w", name, err)
 	}
 	return bucket, nil
 }
 
+// openKeyValue makes the bucket's stream or brings it to the number of replicas.
+func (b *Broker) openKeyValue(ctx context.Context, name string) (kv jetstream.KeyValue, err error) {
+	var stream jetstream.Stream
+	err = b.insist(ctx, func(ctx context.Context) (err error) {
+		kv, err = b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: name, History: 1, Storage: jetstream.FileStorage, Replicas: b.replicas,
+		})
+		if err != nil {
+			return err
+		}
+		stream, err = b.js.Stream(ctx, bucketStream(name))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return kv, b.settle(ctx, stream)
+}
+
+// bucketStream is the stream that holds a bucket (NATS ADR-8).
+func bucketStream(name string) string { return "KV_" + name }
+
+func (k *Bucket[T]) subject(key string) string { return "$KV." + k.name + "." + key }
+
 // Close ends the watch. Reads go on answering with what was seen last.
 func (k *Bucket[T]) Close() {
-	k.stop()
-	<-k.stopped
+	k.watch.Close()
+	k.stop.Do(func() { close(k.stopped) })
 }
 
-func (k *Bucket[T]) watch(watcher jetstream.KeyWatcher, loaded chan<- error, b *Broker) {
-	defer close(k.stopped)
-	defer watcher.Stop()
-	for update := range watcher.Updates() {
-		if update == nil { // all that was there at the start has been seen
-			loaded <- nil
-			continue
-		}
-		if err := k.apply(update); err != nil {
-			b.logger.Error("bucket holds an unreadable object; it is left out", "bucket", k.name, "key", update.Key(), "error", err)
-		}
-	}
-	select {
-	case loaded <- errors.New("the watch ended before everything was read"):
-	default:
-	}
-}
-
-func (k *Bucket[T]) apply(update jetstream.KeyValueEntry) error {
-	entry := Entry[T]{Key: update.Key(), Revision: update.Revision()}
+// apply takes over a message of the bucket's stream: an object, or the mark of
+// a deletion (NATS ADR-8, and ADR-48 for those of the server).
+func (k *Bucket[T]) apply(m Message) error {
+	entry := Entry[T]{Key: strings.TrimPrefix(m.Subject, k.subject("")), Revision: m.Sequence}
 	var err error
-	present := update.Operation() == jetstream.KeyValuePut
+	present := m.Header.Get("KV-Operation") == "" && m.Header.Get("Nats-Marker-Reason") == ""
 	if present {
-		err = json.Unmarshal(update.Value(), &entry.Value)
+		err = json.Unmarshal(m.Data, &entry.Value)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.seen = update.Revision()
+	k.seen = entry.Revision
 	if present && err == nil {
 		k.entries[entry.Key] = entry
 	} else {
@@ -159,53 +164,87 @@ func (k *Bucket[T]) Changed() <-chan struct{} {
 
 // Create writes an object under a key that must not be in use ([ErrConflict]).
 func (k *Bucket[T]) Create(ctx context.Context, key string, value T) error {
-	return k.write(ctx, key, value, func(data []byte) (uint64, error) { return k.kv.Create(ctx, key, data) })
+	return k.put(ctx, key, value, func(ctx context.Context, data []byte) (uint64, error) {
+		return k.kv.Create(ctx, key, data)
+	})
 }
 
 // Update replaces the object that was read at revision; [ErrConflict] when
 // another has written it since.
 func (k *Bucket[T]) Update(ctx context.Context, key string, value T, revision uint64) error {
-	return k.write(ctx, key, value, func(data []byte) (uint64, error) { return k.kv.Update(ctx, key, data, revision) })
+	return k.put(ctx, key, value, func(ctx context.Context, data []byte) (uint64, error) {
+		return k.kv.Update(ctx, key, data, revision)
+	})
 }
 
 // Put writes the object whatever is there: for values with one writer only.
 func (k *Bucket[T]) Put(ctx context.Context, key string, value T) error {
-	return k.write(ctx, key, value, func(data []byte) (uint64, error) { return k.kv.Put(ctx, key, data) })
+	return k.put(ctx, key, value, func(ctx context.Context, data []byte) (uint64, error) {
+		return k.kv.Put(ctx, key, data)
+	})
 }
 
 // Delete removes the object that was read at revision; [ErrConflict] when
 // another has written it since.
 func (k *Bucket[T]) Delete(ctx context.Context, key string, revision uint64) error {
-	if err := k.kv.Delete(ctx, key, jetstream.LastRevision(revision)); err != nil {
-		return k.failed("delete", key, err)
+	err := k.write(ctx, "delete", key, 0, func(ctx context.Context) error {
+		return k.kv.Delete(ctx, key, jetstream.LastRevision(revision))
+	})
+	if err != nil {
+		return err
 	}
 	return k.await(ctx, func() bool { return k.entries[key].Revision != revision })
 }
 
-func (k *Bucket[T]) write(ctx context.Context, key string, value T, put func([]byte) (uint64, error)) error {
+func (k *Bucket[T]) put(ctx context.Context, key string, value T, put func(context.Context, []byte) (uint64, error)) error {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("broker: bucket %s: %w", k.name, err)
 	}
-	revision, err := put(data)
+	var revision uint64
+	err = k.write(ctx, "write", key, len(data), func(ctx context.Context) (err error) {
+		revision, err = put(ctx, data)
+		return err
+	})
 	if err != nil {
-		return k.failed("write", key, err)
+		return err
 	}
 	return k.await(ctx, func() bool { return k.seen >= revision })
 }
 
-func (k *Bucket[T]) failed(verb, key string, err error) error {
+// write does what changes the bucket. As after [Broker.Publish], a change whose
+// answer did not come may have been made.
+func (k *Bucket[T]) write(ctx context.Context, verb, key string, size int, do func(context.Context) error) error {
+	ctx, done, err := k.broker.write(ctx, size, k.term)
+	if err != nil {
+		return fmt.Errorf("%w: %s %s %s: %w", ErrUnavailable, verb, k.name, key, err)
+	}
+	defer done()
+	err = do(ctx)
 	var api *jetstream.APIError
-	wrongRevision := errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
-	if wrongRevision || errors.Is(err, jetstream.ErrKeyExists) {
+	switch {
+	case err == nil:
+		k.broker.note(nil)
+		return nil
+	case errors.Is(err, jetstream.ErrKeyExists), errors.As(err, &api) && wrongRevision(api):
 		return fmt.Errorf("%s %s: %w", k.name, key, ErrConflict)
 	}
-	return fmt.Errorf("%w: %s %s %s: %w", ErrUnavailable, verb, k.name, key, err)
+	k.broker.note(because(ctx, err))
+	return fmt.Errorf("%w: %s %s %s: %w", ErrUnavailable, verb, k.name, key, because(ctx, err))
+}
+
+// wrongRevision tells a conflict from other refusals. A replicated stream has a
+// code of its own for it.
+func wrongRevision(err *jetstream.APIError) bool {
+	return err.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+		err.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant
 }
 
 // await returns when this process's own watch makes done true. done runs with
 // the lock held.
 func (k *Bucket[T]) await(ctx context.Context, done func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, k.broker.timeout)
+	defer cancel()
 	for {
 		k.mu.RLock()
 		ok, changed := done(), k.changed
@@ -218,7 +257,7 @@ func (k *Bucket[T]) await(ctx context.Context, done func() bool) error {
 		case <-k.stopped:
 			return fmt.Errorf("%w: bucket %s is closed", ErrUnavailable, k.name)
 		case <-ctx.Done():
-			return fmt.Errorf("bucket %s: %w", k.name, ctx.Err())
+			return fmt.Errorf("%w: bucket %s: written, but not seen yet: %w", ErrUnavailable, k.name, context.Cause(ctx))
 		}
 	}
 }

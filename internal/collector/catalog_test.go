@@ -16,7 +16,7 @@ import (
 
 func openCatalog(t *testing.T, dir string) (c *Catalog, closeAll func()) {
 	t.Helper()
-	b, err := broker.Open(t.Context(), dir, slog.New(slog.DiscardHandler))
+	b, err := broker.Open(t.Context(), broker.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

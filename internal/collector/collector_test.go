@@ -51,7 +51,7 @@ func start(t *testing.T, dir string, s setup) *system {
 			t.Fatal(err)
 		}
 	}
-	y.broker, err = broker.Open(t.Context(), dir, logger)
+	y.broker, err = broker.Open(t.Context(), broker.Options{Dir: dir, Logger: logger})
 	check()
 	y.closers = append(y.closers, y.broker.Close)
 	y.catalog, err = OpenCatalog(t.Context(), y.broker)

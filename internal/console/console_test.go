@@ -45,7 +45,7 @@ func start(t *testing.T) *siem {
 			t.Fatal(err)
 		}
 	}
-	b, err := broker.Open(ctx, dir, logger)
+	b, err := broker.Open(ctx, broker.Options{Dir: dir, Logger: logger})
 	check(err)
 	t.Cleanup(b.Close)
 	s.catalog, err = collector.OpenCatalog(ctx, b)

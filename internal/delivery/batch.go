@@ -3,7 +3,6 @@ package delivery
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/klauspost/compress/gzip"
@@ -12,31 +11,11 @@ import (
 	"github.com/trailhook/trailhook/internal/journal"
 )
 
-// errChanged says that the wait for events ended because a webhook changed.
-var errChanged = errors.New("a webhook changed")
-
-// gather waits for an event and returns it with those that follow within
-// [MaxBatchWait], up to [MaxBatchEvents]. While it waits for the first one, a
-// change of any webhook ends the wait with errChanged.
+// gather returns the events that are there and those that follow within
+// [MaxBatchWait], up to [MaxBatchEvents]; none when none are there.
 func (w *worker) gather(ctx context.Context) ([]journal.Entry, error) {
-	idle, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	changed := w.Registry.WebhooksChanged()
-	if !w.enabled() {
-		return nil, errChanged
-	}
-	go func() {
-		select {
-		case <-changed:
-			stop(errChanged)
-		case <-idle.Done():
-		}
-	}()
-	batch, err := w.events.Next(idle, MaxBatchEvents)
-	if err != nil {
-		if cause := context.Cause(idle); cause != nil {
-			return nil, cause
-		}
+	batch, err := w.events.Ready(ctx, MaxBatchEvents)
+	if err != nil || len(batch) == 0 {
 		return nil, err
 	}
 	more, done := context.WithTimeout(ctx, MaxBatchWait)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -23,7 +24,7 @@ func newSigner() *audit.Signer {
 func entries(sizes ...int) []journal.Entry {
 	batch := make([]journal.Entry, len(sizes))
 	for i, size := range sizes {
-		batch[i] = journal.Entry{Sequence: uint64(i) + 1, Event: event("org", i+1, strings.Repeat("x", size))}
+		batch[i] = journal.Entry{Position: journal.Position(i) + 1, Stored: time.Now(), Event: event("org", i+1, strings.Repeat("x", size))}
 	}
 	return batch
 }

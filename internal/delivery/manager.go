@@ -49,6 +49,7 @@ type Options struct {
 	Registry  *registry.Registry
 	Journal   *journal.Journal
 	Broker    *broker.Broker
+	Shared    bool // other processes deliver from this broker too
 	Client    *outbound.Client
 	UserAgent string
 	Logger    *slog.Logger
@@ -60,16 +61,20 @@ type Options struct {
 	MinPause, MaxPause time.Duration
 }
 
-// Manager keeps a worker running for each enabled webhook.
+// Manager delivers the events of all enabled webhooks.
 type Manager struct {
 	Options
 	states  *broker.Bucket[state]
+	shards  *shards
 	metrics metrics
 }
 
 // state is what delivery remembers of a webhook, under the webhook's id.
 type state struct {
-	Cursor        uint64    `json:"cursor"` // sequence of the last event that was taken
+	// Cursor is the position of the last event that was taken, or that was lost.
+	Cursor journal.Position `json:"cursor"`
+	// Lost counts events that retention took before the endpoint did.
+	Lost          uint64    `json:"lost"`
 	LastAttemptAt time.Time `json:"last_attempt_at"`
 	LastCode      int       `json:"last_code"` // 0: there was no answer
 	LastMessage   string    `json:"last_message"`
@@ -82,42 +87,125 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("delivery: %w", err)
 	}
-	o.MinPause = cmp.Or(o.MinPause, DefaultMinPause)
-	o.MaxPause = cmp.Or(o.MaxPause, DefaultMaxPause)
-	return &Manager{Options: o, states: states, metrics: newMetrics(o.Metrics)}, nil
+	m := &Manager{Options: o, states: states}
+	if m.shards, err = openShards(ctx, o, m.catchUp); err != nil {
+		states.Close()
+		return nil, fmt.Errorf("delivery: %w", err)
+	}
+	m.MinPause = cmp.Or(o.MinPause, DefaultMinPause)
+	m.MaxPause = cmp.Or(o.MaxPause, DefaultMaxPause)
+	m.metrics = newMetrics(o.Metrics)
+	return m, nil
 }
 
-// Close ends the watch of the states. Call it when Run has returned.
-func (m *Manager) Close() { m.states.Close() }
+// barrier is a key that no webhook has. A write is seen by this process when it
+// returns, and with it all that was written before, by whomever.
+const barrier = "barrier"
 
-// Run delivers until ctx is done, and returns when every worker has ended.
+func (m *Manager) catchUp(ctx context.Context) error { return m.states.Put(ctx, barrier, state{}) }
+
+// Close ends the watch of the states. Call it when Run has returned.
+func (m *Manager) Close() {
+	m.states.Close()
+	m.shards.close()
+}
+
+// Run delivers until ctx is done, and returns when every worker has ended. A
+// webhook has a worker while there is something to send, and costs nothing
+// else.
 func (m *Manager) Run(ctx context.Context) {
-	running := map[string]bool{} // by webhook id
-	ended := make(chan string)
+	appended := m.Journal.Watch()
+	defer appended.Close()
+	sharing := make(chan struct{})
+	go func() {
+		defer close(sharing)
+		m.shards.run(ctx)
+	}()
+	r := &round{Manager: m, running: map[string]bool{}, ended: make(chan registry.Webhook)}
+	webhooks, shards := r.load(ctx)
 	for {
-		changed := m.Registry.WebhooksChanged()
-		hooks := m.Registry.Webhooks()
-		for _, hook := range hooks {
-			if hook.Enabled && !running[hook.ID] {
-				running[hook.ID] = true
-				go func() {
-					m.work(ctx, hook)
-					ended <- hook.ID
-				}()
-			}
-		}
-		m.forget(ctx, hooks)
 		select {
-		case <-changed:
-		case id := <-ended: // it may have been enabled again meanwhile
-			delete(running, id)
-		case <-ctx.Done():
-			for range running {
-				<-ended
+		case <-webhooks:
+			webhooks, shards = r.load(ctx)
+		case <-shards:
+			webhooks, shards = r.load(ctx)
+		case <-appended.C():
+			for _, stream := range appended.Take() {
+				r.wake(ctx, stream)
 			}
+		case hook := <-r.ended:
+			delete(r.running, hook.ID)
+			r.wake(ctx, streamOf(hook)) // there may be more by now
+		case <-ctx.Done():
+			for range r.running {
+				<-r.ended
+			}
+			<-sharing
 			return
 		}
 	}
+}
+
+// round is the state of a Run.
+type round struct {
+	*Manager
+	enabled map[journal.Stream]registry.Webhook
+	running map[string]bool // by webhook id
+	ended   chan registry.Webhook
+}
+
+func streamOf(hook registry.Webhook) journal.Stream {
+	return journal.Stream{Region: hook.Region, Organization: hook.OrgID}
+}
+
+// load looks at all webhooks anew, and returns what tells that it has to again.
+func (r *round) load(ctx context.Context) (webhooks, shards <-chan struct{}) {
+	webhooks, shards = r.Registry.WebhooksChanged(), r.shards.changed()
+	all := r.Registry.Webhooks()
+	r.enabled = make(map[journal.Stream]registry.Webhook, len(all))
+	for _, hook := range all {
+		if hook.Enabled {
+			r.enabled[streamOf(hook)] = hook
+			r.wake(ctx, streamOf(hook))
+		}
+	}
+	r.forget(ctx, all)
+	return webhooks, shards
+}
+
+// wake starts a worker for the stream's webhook if there is something to send,
+// and if it falls to this process to send it.
+func (r *round) wake(ctx context.Context, stream journal.Stream) {
+	hook, ok := r.enabled[stream]
+	if !ok || r.running[hook.ID] || ctx.Err() != nil {
+		return
+	}
+	if !r.Journal.Behind(stream, r.stateOf(hook).Cursor) {
+		return
+	}
+	lease, done, ok := r.shards.lease(hook.ID)
+	if !ok {
+		return
+	}
+	r.running[hook.ID] = true
+	go func() {
+		working, stop := context.WithCancel(ctx)
+		unleased := context.AfterFunc(lease, stop)
+		r.work(working, hook)
+		unleased()
+		stop()
+		done()
+		r.ended <- hook
+	}()
+}
+
+// stateOf returns where the webhook stands.
+func (m *Manager) stateOf(hook registry.Webhook) state {
+	saved, err := m.states.Get(hook.ID)
+	if err != nil {
+		return state{Cursor: journal.Position(hook.EnabledAfter)}
+	}
+	return saved.Value
 }
 
 // forget drops the states of webhooks that are no more.
@@ -127,7 +215,7 @@ func (m *Manager) forget(ctx context.Context, hooks []registry.Webhook) {
 		known[hook.ID] = true
 	}
 	for _, entry := range m.states.List("") {
-		if known[entry.Key] {
+		if known[entry.Key] || entry.Key == barrier {
 			continue
 		}
 		if err := m.states.Delete(ctx, entry.Key, entry.Revision); err != nil && !errors.Is(err, broker.ErrConflict) {

@@ -45,7 +45,7 @@ type platform struct {
 func start(t *testing.T, dir string, adjust ...func(*Options)) *platform {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	b, err := broker.Open(t.Context(), dir, logger)
+	b, err := broker.Open(t.Context(), broker.Options{Dir: dir, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func start(t *testing.T, dir string, adjust ...func(*Options)) *platform {
 	if p.registry, err = registry.Open(t.Context(), b, registry.Options{Sealer: sealer, AllowHTTP: true, Now: time.Now}); err != nil {
 		t.Fatal(err)
 	}
-	if p.journal, err = journal.Open(t.Context(), b); err != nil {
+	if p.journal, err = journal.Open(t.Context(), b, journal.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	options := Options{
@@ -185,7 +185,11 @@ func (o *tenant) enable(enabled bool) {
 
 func (o *tenant) change(change registry.WebhookChange) {
 	o.Helper()
-	if _, err := o.registry.ChangeWebhook(o.Context(), o.id, region, change, o.journal.Last); err != nil {
+	last := func(ctx context.Context) (uint64, error) {
+		last, err := o.journal.Last(ctx)
+		return uint64(last), err
+	}
+	if _, err := o.registry.ChangeWebhook(o.Context(), o.id, region, change, last); err != nil {
 		o.Error(err)
 	}
 }

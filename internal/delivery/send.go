@@ -37,7 +37,7 @@ func (w *worker) send(ctx context.Context, before setting, batch []journal.Entry
 		w.note(ctx, code, message, true)
 		return batch, false
 	}
-	w.state.Cursor = batch[sent-1].Sequence
+	w.state.Cursor = batch[sent-1].Position
 	w.metrics.delivered.Add(float64(sent))
 	w.note(ctx, code, message, false)
 	return batch[sent:], true
@@ -90,6 +90,10 @@ func (w *worker) note(ctx context.Context, code int, message string, failing boo
 	w.state.Failing = failing
 	w.state.LastAttemptAt = w.Now().UTC().Truncate(time.Millisecond)
 	w.state.LastCode, w.state.LastMessage = code, message
+	w.save(ctx)
+}
+
+func (w *worker) save(ctx context.Context) {
 	saving, cancel := outlive(ctx, shutdownGrace)
 	defer cancel()
 	if err := w.states.Put(saving, w.hook.ID, w.state); err != nil {

@@ -22,6 +22,7 @@ type Status struct {
 	LastAttemptAt time.Time // zero: there was none
 	LastCode      int       // of the last answer; 0: there was none
 	LastMessage   string
+	Lost          uint64 // events that retention took before the endpoint did
 }
 
 // Status returns how the webhook's delivery stands.
@@ -35,6 +36,7 @@ func (m *Manager) Status(hook registry.Webhook) Status {
 		LastAttemptAt: entry.Value.LastAttemptAt,
 		LastCode:      entry.Value.LastCode,
 		LastMessage:   entry.Value.LastMessage,
+		Lost:          entry.Value.Lost,
 	}
 	if entry.Value.Failing {
 		status.Webhook = Inactive
@@ -44,6 +46,7 @@ func (m *Manager) Status(hook registry.Webhook) Status {
 
 type metrics struct {
 	delivered prometheus.Counter
+	lost      prometheus.Counter
 	attempts  *prometheus.CounterVec
 }
 
@@ -53,12 +56,16 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 			Name: "trailhook_delivery_events_total",
 			Help: "Events that webhook endpoints have taken.",
 		}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "trailhook_delivery_lost_events_total",
+			Help: "Events that retention took before an endpoint did.",
+		}),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trailhook_delivery_attempts_total",
 			Help: "Requests to webhook endpoints, by the class of the answer's status or error.",
 		}, []string{"result"}),
 	}
-	registerer.MustRegister(m.delivered, m.attempts)
+	registerer.MustRegister(m.delivered, m.lost, m.attempts)
 	return m
 }
 

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -19,36 +18,46 @@ type worker struct {
 	logger *slog.Logger
 }
 
-// work delivers the webhook's events until it is disabled, deleted, or ctx is
-// done.
+// work delivers the webhook's events until there are no more, or it is
+// disabled or deleted, or ctx is done.
 func (m *Manager) work(ctx context.Context, hook registry.Webhook) {
 	w := &worker{
 		Manager: m,
 		hook:    hook,
-		state:   state{Cursor: hook.EnabledAfter},
+		state:   m.stateOf(hook),
 		logger:  m.Logger.With("organization", hook.OrgID, "region", hook.Region),
 	}
-	if saved, err := m.states.Get(hook.ID); err == nil {
-		w.state = saved.Value
+	events, err := m.Journal.Follow(hook.Region, hook.OrgID, w.state.Cursor)
+	if err != nil {
+		w.logger.Error("cannot follow the journal; the webhook is not served", "error", err)
+		return
 	}
-	w.events = m.Journal.Follow(hook.Region, hook.OrgID, w.state.Cursor)
-	defer w.events.Close()
-	for w.enabled() {
+	w.events = events
+	for ctx.Err() == nil && w.enabled() {
 		batch, err := w.gather(ctx)
 		switch {
-		case ctx.Err() != nil:
-			return
-		case errors.Is(err, errChanged):
-			continue
 		case err != nil:
 			w.logger.Error("cannot read the journal; trying again", "error", err)
 			w.pause(ctx, time.Second, w.setting())
-			continue
-		}
-		if !w.deliver(ctx, batch) {
+		case len(batch) == 0:
+			w.passOver(ctx)
+			return
+		case !w.deliver(ctx, batch):
 			return
 		}
 	}
+}
+
+// passOver moves the cursor beyond events that the journal had and dropped
+// before anybody could count them, so that they are not looked for again.
+func (w *worker) passOver(ctx context.Context) {
+	after := w.events.Position()
+	if after <= w.state.Cursor || !w.Journal.Behind(streamOf(w.hook), w.state.Cursor) {
+		return
+	}
+	w.logger.Error("the journal dropped events before the endpoint took them: how many is not known")
+	w.state.Cursor = after
+	w.save(ctx)
 }
 
 // setting is how the webhook and its destination are set up at one moment.
@@ -76,6 +85,9 @@ func (w *worker) enabled() bool { return w.setting().enabled(w.hook.ID) }
 func (w *worker) deliver(ctx context.Context, batch []journal.Entry) bool {
 	pause := w.MinPause
 	for len(batch) > 0 {
+		if batch = w.unexpired(ctx, batch); len(batch) == 0 {
+			break
+		}
 		before := w.setting()
 		if ctx.Err() != nil || !before.enabled(w.hook.ID) {
 			return false
@@ -91,6 +103,25 @@ func (w *worker) deliver(ctx context.Context, batch []journal.Entry) bool {
 		}
 	}
 	return true
+}
+
+// unexpired leaves out the events whose retention is over, counts them and moves
+// the cursor beyond them: they are in the journal for a while yet, but nobody is
+// owed them any more.
+func (w *worker) unexpired(ctx context.Context, batch []journal.Entry) []journal.Entry {
+	n := 0
+	for n < len(batch) && w.Journal.Expired(batch[n], w.Now()) {
+		n++
+	}
+	if n == 0 {
+		return batch
+	}
+	w.logger.Error("retention took events before the endpoint did", "events", n, "oldest", batch[0].Stored)
+	w.state.Lost += uint64(n)
+	w.state.Cursor = batch[n-1].Position
+	w.metrics.lost.Add(float64(n))
+	w.save(ctx)
+	return batch[n:]
 }
 
 // pause waits, but not beyond a change of the setting or the end of ctx. It

@@ -2,69 +2,52 @@ package journal
 
 import (
 	"context"
-	"sync"
+	"fmt"
+	"time"
+
+	"github.com/trailhook/trailhook/internal/broker"
 )
 
-// followed wakes those who follow one organization's events of one region. It
-// costs a map entry while nothing happens.
-type followed struct {
-	followers int
-	appended  chan struct{} // closed and replaced at each append
-}
+// staleRetry is how long to wait for a replica that has not yet got what the
+// tail has told of.
+const staleRetry = 10 * time.Millisecond
 
-func followKey(region, organization string) string { return region + "." + organization }
-
-// announce wakes the followers of what a group of appends was about.
-func (j *Journal) announce(group []*pendingAppend) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, pending := range group {
-		for _, key := range pending.keys {
-			if f, ok := j.followed[key]; ok {
-				close(f.appended)
-				f.appended = make(chan struct{})
-			}
-		}
-	}
-}
-
-// Follower reads one organization's events of one region as they come.
+// Follower reads one organization's events of one region as they come. It holds
+// nothing in the engine, and costs nothing while it waits. It belongs to one
+// goroutine.
 type Follower struct {
-	journal              *Journal
-	region, organization string
-	after                uint64
-	state                *followed
-	close                sync.Once
+	journal *Journal
+	subject string
+	after   Position
+	ready   []Entry // read, and not yet returned
 }
 
-// Follow begins after the sequence. Close the follower when done with it.
-func (j *Journal) Follow(region, organization string, after uint64) *Follower {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	key := followKey(region, organization)
-	state, ok := j.followed[key]
-	if !ok {
-		state = &followed{appended: make(chan struct{})}
-		j.followed[key] = state
+// Follow begins after the position.
+func (j *Journal) Follow(region, organization string, after Position) (*Follower, error) {
+	subject, err := subjectOf(region, organization)
+	if err != nil {
+		return nil, err
 	}
-	state.followers++
-	return &Follower{journal: j, region: region, organization: organization, after: after, state: state}
+	return &Follower{journal: j, subject: subject, after: after}, nil
+}
+
+// Position returns the position up to which everything was returned or is gone.
+func (f *Follower) Position() Position {
+	if len(f.ready) > 0 {
+		return f.ready[0].Position - 1 // between it and the one before
+	}
+	return f.after
 }
 
 // Next returns the events after the last ones it returned, up to max, waiting
-// until there is at least one. Its error is the context's or the engine's.
+// until there is at least one. Its error is the context's or the engine's; the
+// events are then returned by the next call.
 func (f *Follower) Next(ctx context.Context, max int) ([]Entry, error) {
 	for {
-		f.journal.mu.Lock()
-		appended := f.state.appended
-		f.journal.mu.Unlock()
-		entries, err := f.journal.Read(ctx, f.region, f.organization, f.after, max)
-		if err != nil {
-			return nil, err
-		}
-		if len(entries) > 0 {
-			f.after = entries[len(entries)-1].Sequence
-			return entries, nil
+		_, appended := f.journal.newest(f.subject)
+		entries, err := f.Ready(ctx, max)
+		if err != nil || len(entries) > 0 {
+			return entries, err
 		}
 		select {
 		case <-appended:
@@ -74,13 +57,62 @@ func (f *Follower) Next(ctx context.Context, max int) ([]Entry, error) {
 	}
 }
 
-// Close ends the following.
-func (f *Follower) Close() {
-	f.close.Do(func() {
-		f.journal.mu.Lock()
-		defer f.journal.mu.Unlock()
-		if f.state.followers--; f.state.followers == 0 {
-			delete(f.journal.followed, followKey(f.region, f.organization))
+// Ready is Next without the wait: it returns no events when there are none yet.
+func (f *Follower) Ready(ctx context.Context, max int) ([]Entry, error) {
+	for len(f.ready) == 0 {
+		newest, _ := f.journal.newest(f.subject)
+		if newest < f.after.next() {
+			return nil, nil
 		}
+		if err := f.read(ctx, newest); err != nil {
+			return nil, err
+		}
+	}
+	n := min(max, len(f.ready))
+	entries := f.ready[:n:n]
+	f.ready = f.ready[n:]
+	return entries, nil
+}
+
+// read fetches what comes next, knowing that there was something up to newest.
+func (f *Follower) read(ctx context.Context, newest uint64) error {
+	messages, err := f.journal.broker.Read(ctx, broker.Range{
+		Stream: streamName, From: f.after.next(), Subject: f.subject, Max: 64, MaxBytes: maxFrame,
 	})
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	for _, m := range messages {
+		entries, err := f.journal.entries(m, f.after, never)
+		if err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+		f.ready = append(f.ready, entries...)
+	}
+	if len(messages) > 0 {
+		f.after = endOf(messages[len(messages)-1].Sequence)
+		return nil
+	}
+	return f.nothing(ctx, newest)
+}
+
+// nothing tells why there is nothing to read where something was: retention has
+// taken it, or a replica answered that does not have it yet.
+func (f *Follower) nothing(ctx context.Context, newest uint64) error {
+	info, err := f.journal.stream.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("journal: %w: %w", broker.ErrUnavailable, err)
+	}
+	if info.State.FirstSeq > newest {
+		f.after = endOf(newest)
+		return nil
+	}
+	timer := time.NewTimer(staleRetry)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -18,7 +18,7 @@ import (
 
 func openBroker(t *testing.T, dir string) *broker.Broker {
 	t.Helper()
-	b, err := broker.Open(t.Context(), dir, slog.New(slog.DiscardHandler))
+	b, err := broker.Open(t.Context(), broker.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func openBroker(t *testing.T, dir string) *broker.Broker {
 
 func openJournal(t *testing.T, b *broker.Broker) *Journal {
 	t.Helper()
-	j, err := Open(t.Context(), b)
+	j, err := Open(t.Context(), b, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,11 +47,11 @@ func readAll(t *testing.T, j *Journal, region, org string) []Entry {
 	t.Helper()
 	var all []Entry
 	for {
-		after := uint64(0)
+		after := Position(0)
 		if len(all) > 0 {
-			after = all[len(all)-1].Sequence
+			after = all[len(all)-1].Position
 		}
-		more, err := j.Read(t.Context(), region, org, after, 100)
+		more, err := j.Range(t.Context(), Query{Region: region, Organization: org, After: after, Limit: 5000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,6 +60,15 @@ func readAll(t *testing.T, j *Journal, region, org string) []Entry {
 		}
 		all = append(all, more...)
 	}
+}
+
+func follow(t *testing.T, j *Journal, region, org string, after Position) *Follower {
+	t.Helper()
+	f, err := j.Follow(region, org, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 func TestConcurrentAppendsAreAllKeptOnceAndInTheOrderOfEachCaller(t *testing.T) {
@@ -148,8 +157,8 @@ func TestAFollowerSeesWhatWasThereAndWhatComes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f := j.Follow("us", "org", 1)
-	defer f.Close()
+	all := readAll(t, j, "us", "org")
+	f := follow(t, j, "us", "org", all[0].Position)
 	entries, err := f.Next(ctx, 10)
 	if err != nil || len(entries) != 2 || entries[0].Event.TraceID != 2 {
 		t.Fatalf("first: %+v, %v", entries, err)
@@ -162,8 +171,10 @@ func TestAFollowerSeesWhatWasThereAndWhatComes(t *testing.T) {
 		}
 		got <- entries
 	}()
-	if err := j.Append(ctx, "us", event("another", 8), event("org", 9)); err != nil {
-		t.Fatal(err)
+	for _, e := range []audit.Event{event("another", 8), event("org", 9)} {
+		if err := j.Append(ctx, "us", e); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if entries := <-got; len(entries) != 1 || entries[0].Event.TraceID != 10 {
 		t.Errorf("then: %+v", entries)
@@ -174,8 +185,7 @@ func TestAFollowerThatWaitsEndsWithItsContext(t *testing.T) {
 	j := openJournal(t, openBroker(t, t.TempDir()))
 	defer j.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	f := j.Follow("us", "org", 0)
-	defer f.Close()
+	f := follow(t, j, "us", "org", 0)
 	done := make(chan error)
 	go func() { _, err := f.Next(ctx, 1); done <- err }()
 	cancel()

@@ -53,8 +53,8 @@ func (a *API) authenticate(ctx context.Context, header http.Header) *Problem {
 	if problem == "" {
 		result = a.Registry.Authenticate(token)
 	}
-	c.user = result.User
-	c.trail.Authenticated(result.Type, result.Outcome, recorder.Principal{OrgID: result.User.OrgID, ID: result.User.ID})
+	c.user = result.Principal
+	c.trail.Authenticated(result.Type, result.Outcome, recorder.Principal{OrgID: c.user.OrgID, ID: c.user.ID, Name: c.user.Name})
 	if result.Outcome == audit.OutcomeSuccess {
 		return nil
 	}

@@ -74,7 +74,7 @@ func New(o Options) *API {
 type call struct {
 	trail  *recorder.Trail
 	region string
-	user   registry.User // set once the request is admitted
+	user   registry.Principal // set once the request is admitted
 }
 
 type callKey struct{}

@@ -93,7 +93,7 @@ func TestTheEventsOfACallSayAllOfIt(t *testing.T) {
 	authentication.Kind, authentication.AuthType, authentication.Outcome = audit.Authentication, audit.AuthPAT, audit.OutcomeSuccess
 	authentication.Request = "/v2/control-planes"
 	authorization.Kind, authorization.Service, authorization.Resource = audit.Authorization, "konnect", "control-planes"
-	authorization.Action, authorization.Granted = "create", true
+	authorization.Action, authorization.Granted, authorization.Request = "create", true, "/v2/control-planes"
 	access.Kind, access.Request, access.Method, access.Status, access.Query = audit.Access, "/v2/control-planes", "POST", 201, "a=b%20c&d"
 	got := make([]audit.Event, len(a.events))
 	for i, e := range a.events {

@@ -28,7 +28,7 @@ func (forgetful) Append(context.Context, string, ...audit.Event) error { return 
 // engine runs beside it: the coverage of its goroutines would lead the fuzzing
 // astray.
 func FuzzQueriesAndBodies(f *testing.F) {
-	api := New(Options{Recorder: recorder.New(forgetful{}, time.Now), Logger: slog.New(slog.DiscardHandler), Region: "us"})
+	api := New(Options{Recorder: recorder.New(recorder.Options{Journal: forgetful{}, Now: time.Now}), Logger: slog.New(slog.DiscardHandler), Region: "us"})
 	var broken string
 	require := func(rule string, kept bool) {
 		if !kept {

@@ -39,7 +39,14 @@ type webhookStatus struct {
 		LastAttemptAt *time.Time `json:"last_attempt_at,omitempty"`
 		LastCode      int        `json:"last_response_code,omitempty"`
 		LastMessage   string     `json:"last_response_message,omitempty"`
+
+		Trailhook *deliveryDetails `json:"trailhook,omitempty" doc:"What Konnect does not tell; left out while there is nothing to tell."`
 	}
+}
+
+// deliveryDetails is what a status says beyond Konnect's.
+type deliveryDetails struct {
+	LostEvents uint64 `json:"lost_events" doc:"Events that retention took before the endpoint did."`
 }
 
 func (a *API) webhookRoutes() {
@@ -68,11 +75,17 @@ func (a *API) changeWebhook(ctx context.Context, in *webhookChange) (*webhook, e
 	w, err := a.Registry.ChangeWebhook(ctx, c.user.OrgID, c.region, registry.WebhookChange{
 		DestinationID: in.Body.DestinationID,
 		Enabled:       in.Body.Enabled,
-	}, a.Journal.Last)
+	}, a.lastPosition)
 	if err != nil {
 		return nil, err
 	}
 	return showWebhook(w), nil
+}
+
+// lastPosition is where a webhook that is enabled now begins.
+func (a *API) lastPosition(ctx context.Context) (uint64, error) {
+	last, err := a.Journal.Last(ctx)
+	return uint64(last), err
 }
 
 func (a *API) deleteWebhook(ctx context.Context, _ *struct{}) (*struct{}, error) {
@@ -94,6 +107,9 @@ func (a *API) getWebhookStatus(ctx context.Context, _ *struct{}) (*webhookStatus
 	status := a.Delivery.Status(w)
 	out.Body.Status, out.Body.Enabled = status.Webhook, w.Enabled
 	out.Body.LastCode, out.Body.LastMessage = status.LastCode, status.LastMessage
+	if status.Lost > 0 {
+		out.Body.Trailhook = &deliveryDetails{LostEvents: status.Lost}
+	}
 	if !status.LastAttemptAt.IsZero() {
 		out.Body.LastAttemptAt = &status.LastAttemptAt
 	}

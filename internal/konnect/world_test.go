@@ -1,6 +1,7 @@
 package konnect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,6 +33,7 @@ type world struct {
 	api      *API
 	broker   *broker.Broker
 	journal  *journal.Journal
+	appended *journal.Watcher
 	registry *registry.Registry
 	delivery *delivery.Manager
 	ours     organization
@@ -59,7 +62,7 @@ func newWorld(tb testing.TB) *world {
 	logger := slog.New(slog.DiscardHandler)
 	dir := tb.TempDir()
 	var err error
-	if w.broker, err = broker.Open(tb.Context(), dir, logger); err != nil {
+	if w.broker, err = broker.Open(tb.Context(), broker.Options{Dir: dir, Logger: logger}); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(w.broker.Close)
@@ -71,10 +74,12 @@ func newWorld(tb testing.TB) *world {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(w.registry.Close)
-	if w.journal, err = journal.Open(tb.Context(), w.broker); err != nil {
+	if w.journal, err = journal.Open(tb.Context(), w.broker, journal.Options{}); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(w.journal.Close)
+	w.appended = w.journal.Watch()
+	tb.Cleanup(w.appended.Close)
 	w.delivery, err = delivery.Open(tb.Context(), delivery.Options{
 		Registry: w.registry, Journal: w.journal, Broker: w.broker,
 		Client: outbound.New(outbound.Options{Policy: outbound.Policy{AllowPrivate: true}}),
@@ -92,7 +97,7 @@ func newWorld(tb testing.TB) *world {
 // apiOn makes the API with another place to record to.
 func (w *world) apiOn(j recorder.Journal) *API {
 	return New(Options{
-		Registry: w.registry, Recorder: recorder.New(j, time.Now), Journal: w.journal, Delivery: w.delivery,
+		Registry: w.registry, Recorder: recorder.New(recorder.Options{Journal: j, Now: time.Now}), Journal: w.journal, Delivery: w.delivery,
 		Logger: slog.New(slog.DiscardHandler), Region: "us", BaseURL: "https://us.api.trailhook.example", Version: "test",
 	})
 }
@@ -168,6 +173,7 @@ type answered struct {
 
 type recorded struct {
 	region, organization string
+	position             journal.Position
 	audit.Event
 }
 
@@ -222,31 +228,33 @@ func (w *world) call(q request) answered {
 	return a
 }
 
-func (w *world) last() uint64 {
+func (w *world) last() journal.Position {
 	w.tb.Helper()
 	last, err := w.journal.Last(w.tb.Context())
 	if err != nil {
 		w.tb.Fatal(err)
 	}
+	w.appended.Take() // what was until now
 	return last
 }
 
-// eventsAfter reads the journal's whole stream, whomever an event belongs to.
-func (w *world) eventsAfter(sequence uint64) []recorded {
+// eventsAfter reads what the journal took since last was called, whomever an
+// event belongs to.
+func (w *world) eventsAfter(before journal.Position) []recorded {
 	w.tb.Helper()
-	messages, err := w.broker.Read(w.tb.Context(), broker.Range{Stream: "JOURNAL", From: sequence + 1, Subject: "audit.>", Max: 100})
-	if err != nil {
-		w.tb.Fatal(err)
-	}
-	events := make([]recorded, len(messages))
-	for i, m := range messages {
-		decoded, err := audit.Decode(m.Data)
+	var events []recorded
+	for _, stream := range w.appended.Take() {
+		entries, err := w.journal.Range(w.tb.Context(), journal.Query{
+			Region: stream.Region, Organization: stream.Organization, After: before, Limit: 100,
+		})
 		if err != nil {
 			w.tb.Fatal(err)
 		}
-		subject := strings.Split(m.Subject, ".")
-		events[i] = recorded{region: subject[1], organization: subject[2], Event: decoded.Event}
+		for _, e := range entries {
+			events = append(events, recorded{stream.Region, stream.Organization, e.Position, e.Event})
+		}
 	}
+	slices.SortFunc(events, func(a, b recorded) int { return cmp.Compare(a.position, b.position) })
 	return events
 }
 

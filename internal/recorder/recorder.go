@@ -10,9 +10,8 @@ package recorder
 
 import (
 	"context"
-	"math/rand/v2"
-	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/trailhook/trailhook/audit"
@@ -28,16 +27,23 @@ type Journal interface {
 	Append(ctx context.Context, region string, events ...audit.Event) error
 }
 
-// Recorder begins trails.
-type Recorder struct {
-	journal Journal
-	now     func() time.Time
+// Options are what a recorder needs.
+type Options struct {
+	Journal Journal
+	Now     func() time.Time
+	// TrustedProxies are the networks whose word on a client's address and on a
+	// trace id is taken. Everybody else's headers are not looked at.
+	TrustedProxies []netip.Prefix
+	// PrincipalNames puts the names of principals into the events, beside their
+	// ids.
+	PrincipalNames bool
 }
 
-// New returns a recorder that writes to the journal.
-func New(journal Journal, now func() time.Time) *Recorder {
-	return &Recorder{journal: journal, now: now}
-}
+// Recorder begins trails.
+type Recorder struct{ Options }
+
+// New returns a recorder.
+func New(o Options) *Recorder { return &Recorder{o} }
 
 // Trail gathers the events of one request. It belongs to one goroutine.
 type Trail struct {
@@ -53,13 +59,14 @@ type Trail struct {
 // Begin starts the trail of a request that came in for a region. Nothing the
 // client sent decides more than the text of its own fields.
 func (r *Recorder) Begin(req *http.Request, region string) *Trail {
+	source, trace := r.origin(req)
 	return &Trail{
 		recorder: r,
 		region:   region,
 		request: audit.Event{
 			Product:   audit.ProductKonnect,
-			Source:    clientAddress(req),
-			TraceID:   newTraceID(),
+			Source:    source,
+			TraceID:   trace,
 			UserAgent: req.UserAgent(),
 		},
 		method: req.Method,
@@ -81,7 +88,10 @@ type Principal struct {
 // Authenticated adds the use, or failed use, of a credential. The principal is
 // as much as is known of it; the trail's later events carry it.
 func (t *Trail) Authenticated(how audit.AuthType, outcome audit.Outcome, who Principal) {
-	t.request.OrgID, t.request.PrincipalID, t.request.PrincipalName = who.OrgID, who.ID, who.Name
+	t.request.OrgID, t.request.PrincipalID = who.OrgID, who.ID
+	if t.recorder.PrincipalNames {
+		t.request.PrincipalName = who.Name
+	}
 	event := t.event(audit.Authentication)
 	event.AuthType, event.Outcome, event.Request = how, outcome, t.path
 	t.pending = append(t.pending, event)
@@ -90,7 +100,7 @@ func (t *Trail) Authenticated(how audit.AuthType, outcome audit.Outcome, who Pri
 // Authorized adds a permission check and its result.
 func (t *Trail) Authorized(action, resource string, granted bool) {
 	event := t.event(audit.Authorization)
-	event.Service, event.Resource, event.Action, event.Granted = Service, resource, action, granted
+	event.Service, event.Resource, event.Action, event.Granted, event.Request = Service, resource, action, granted, t.path
 	t.pending = append(t.pending, event)
 }
 
@@ -104,7 +114,7 @@ func (t *Trail) Accessed(status int) {
 // Commit makes what was added durable. After an error the same events are
 // tried again by the next Commit.
 func (t *Trail) Commit(ctx context.Context) error {
-	if err := t.recorder.journal.Append(ctx, t.region, t.pending...); err != nil {
+	if err := t.recorder.Journal.Append(ctx, t.region, t.pending...); err != nil {
 		return err
 	}
 	t.pending = nil
@@ -114,25 +124,6 @@ func (t *Trail) Commit(ctx context.Context) error {
 func (t *Trail) event(kind audit.Kind) audit.Event {
 	event := t.request
 	event.Kind = kind
-	event.Time = t.recorder.now().UTC().Truncate(time.Millisecond)
+	event.Time = t.recorder.Now().UTC().Truncate(time.Millisecond)
 	return event
-}
-
-// newTraceID makes up a trace id. It names requests apart and is no secret.
-func newTraceID() uint64 {
-	for {
-		if id := rand.Uint64() >> 1; id != 0 {
-			return id
-		}
-	}
-}
-
-// clientAddress is the address of the connection. Headers such as
-// X-Forwarded-For are anybody's to write, so they are not looked at.
-func clientAddress(req *http.Request) string {
-	host, _, err := net.SplitHostPort(req.RemoteAddr)
-	if err != nil {
-		return req.RemoteAddr
-	}
-	return host
 }

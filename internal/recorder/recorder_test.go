@@ -38,7 +38,7 @@ func begin(p *paper, change func(*http.Request)) *recorder.Trail {
 	if change != nil {
 		change(r)
 	}
-	return recorder.New(p, func() time.Time { return instant }).Begin(r, "eu")
+	return recorder.New(recorder.Options{Journal: p, Now: func() time.Time { return instant }, PrincipalNames: true}).Begin(r, "eu")
 }
 
 func TestATrailIsWrittenAtItsCommits(t *testing.T) {
@@ -65,7 +65,7 @@ func TestATrailIsWrittenAtItsCommits(t *testing.T) {
 	authentication.Kind, authentication.AuthType, authentication.Outcome = audit.Authentication, audit.AuthPAT, audit.OutcomeSuccess
 	authentication.Request = "/v2/a%2Fb"
 	authorization.Kind, authorization.Service, authorization.Resource = audit.Authorization, recorder.Service, "things"
-	authorization.Action, authorization.Granted = "create", true
+	authorization.Action, authorization.Granted, authorization.Request = "create", true, "/v2/a%2Fb"
 	access.Kind, access.Request, access.Method, access.Status, access.Query = audit.Access, "/v2/a%2Fb", "POST", 201, "x=1&y=%20"
 	if diff := cmp.Diff([][]audit.Event{{authentication, authorization}, {access}}, p.appends); diff != "" {
 		t.Errorf("written (-want +got):\n%s", diff)

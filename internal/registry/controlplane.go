@@ -4,12 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/trailhook/trailhook/internal/broker"
 )
 
 // ControlPlane is a gateway's control plane. It lives in one region.
@@ -49,7 +46,10 @@ func (r *Registry) CreateControlPlane(ctx context.Context, cp ControlPlane) (Con
 	if err != nil {
 		return ControlPlane{}, err
 	}
-	release, err := r.claimName(ctx, cp)
+	release, err := r.claimName(ctx, nameKey(cp), cp.ID, func(id string) bool {
+		other, err := r.ControlPlane(cp.OrgID, cp.Region, id)
+		return err == nil && other.Name == cp.Name
+	})
 	if err != nil {
 		return ControlPlane{}, fmt.Errorf("control plane %q: %w", cp.Name, err)
 	}
@@ -99,51 +99,6 @@ func (r *Registry) DeleteControlPlane(ctx context.Context, organization, region,
 		_ = r.names.Delete(ctx, claim.Key, claim.Revision)
 	}
 	return nil
-}
-
-// nameClaim makes a name belong to one object: it is written before the object
-// is, and only once.
-type nameClaim struct {
-	ID string    `json:"id"`
-	At time.Time `json:"at"`
-}
-
-// claimLease is how long a claim stands without its object. One that is older
-// was left by a crash and is taken over.
-const claimLease = time.Minute
-
-// claimName takes the control plane's name for it.
-func (r *Registry) claimName(ctx context.Context, cp ControlPlane) (release func(), err error) {
-	at := nameKey(cp)
-	mine := nameClaim{ID: cp.ID, At: r.instant()}
-	claim, err := r.names.Get(at)
-	switch {
-	case errors.Is(err, broker.ErrNotFound):
-		err = r.names.Create(ctx, at, mine)
-	case r.nameHeld(cp, claim.Value):
-		return nil, ErrNameTaken
-	default:
-		err = r.names.Update(ctx, at, mine, claim.Revision)
-	}
-	if errors.Is(err, broker.ErrConflict) { // somebody claimed it in the same moment
-		return nil, ErrNameTaken
-	}
-	if err != nil {
-		return nil, err
-	}
-	return func() {
-		if claim, err := r.names.Get(at); err == nil && claim.Value.ID == cp.ID {
-			_ = r.names.Delete(context.WithoutCancel(ctx), at, claim.Revision)
-		}
-	}, nil
-}
-
-func (r *Registry) nameHeld(cp ControlPlane, claim nameClaim) bool {
-	if r.now().Sub(claim.At) < claimLease {
-		return true
-	}
-	other, err := r.ControlPlane(cp.OrgID, cp.Region, claim.ID)
-	return err == nil && other.Name == cp.Name
 }
 
 func nameKey(cp ControlPlane) string {

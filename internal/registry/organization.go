@@ -2,8 +2,12 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/trailhook/trailhook/internal/broker"
 )
 
 // Organization is a tenant: the owner of everything else.
@@ -36,10 +40,8 @@ func (r *Registry) CreateOrganization(ctx context.Context, name string) (Organiz
 
 // CreateUser makes a user of the organization with the given roles.
 func (r *Registry) CreateUser(ctx context.Context, organization, name string, roles ...Role) (User, error) {
-	for _, role := range roles {
-		if !role.known() {
-			return User{}, fmt.Errorf("create user %q: there is no role %q", name, role)
-		}
+	if err := checkRoles(roles); err != nil {
+		return User{}, fmt.Errorf("create user %q: %w", name, err)
 	}
 	user := User{ID: newID(), OrgID: organization, Name: name, Roles: roles, CreatedAt: r.instant()}
 	if err := r.users.Create(ctx, organization+"."+user.ID, user); err != nil {
@@ -49,12 +51,69 @@ func (r *Registry) CreateUser(ctx context.Context, organization, name string, ro
 }
 
 // Bootstrap makes the first organization, its admin and a token for the admin,
-// when nobody has a token yet. The token goes to keep before it is made valid,
+// when no user has a token yet. The token goes to keep before it is made valid,
 // so that a crash at any point leaves either a valid token that was kept, or
-// none, and then the next start makes another. It returns the token, or an
-// empty string when there was nothing to do.
+// none, and then the next start makes another. Of several processes that start
+// at once, one does it and the others wait. It returns the token, or an empty
+// string when there was nothing to do.
 func (r *Registry) Bootstrap(ctx context.Context, keep func(token string) error) (string, error) {
-	if len(r.tokens.List("")) > 0 {
+	for {
+		changed := r.names.Changed()
+		if r.bootstrapped() {
+			return "", nil
+		}
+		release, err := r.claimBootstrap(ctx)
+		if err != nil {
+			return "", fmt.Errorf("first start: %w", err)
+		}
+		if release != nil {
+			token, err := r.bootstrap(ctx, keep)
+			if err != nil {
+				release() // for the next to try at once; else the others wait to see the token
+			}
+			return token, err
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return "", fmt.Errorf("first start: %w", ctx.Err())
+		}
+	}
+}
+
+func (r *Registry) bootstrapped() bool {
+	return slices.ContainsFunc(r.tokens.List(""), func(t broker.Entry[Token]) bool { return t.Value.UserID != "" })
+}
+
+// bootstrapLease is how long the others wait for one that has begun.
+const bootstrapLease = 10 * time.Second
+
+// claimBootstrap returns nil while another process has the claim.
+func (r *Registry) claimBootstrap(ctx context.Context) (release func(), err error) {
+	const at = "bootstrap"
+	mine := nameClaim{ID: newID(), At: r.instant()}
+	claim, err := r.names.Get(at)
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
+		err = r.names.Create(ctx, at, mine)
+	case err == nil && r.now().Sub(claim.Value.At) < bootstrapLease:
+		return nil, nil
+	default:
+		err = r.names.Update(ctx, at, mine, claim.Revision)
+	}
+	if errors.Is(err, broker.ErrConflict) {
+		return nil, nil
+	}
+	return func() {
+		if claim, err := r.names.Get(at); err == nil && claim.Value.ID == mine.ID {
+			_ = r.names.Delete(context.WithoutCancel(ctx), at, claim.Revision) // else its lease ends it
+		}
+	}, err
+}
+
+func (r *Registry) bootstrap(ctx context.Context, keep func(token string) error) (string, error) {
+	if r.bootstrapped() { // by who had the claim before us
 		return "", nil
 	}
 	organizations := r.Organizations()
@@ -73,7 +132,7 @@ func (r *Registry) Bootstrap(ctx context.Context, keep func(token string) error)
 	if err := keep(token); err != nil {
 		return "", fmt.Errorf("first start: keep the admin's token: %w", err)
 	}
-	if err := r.storeToken(ctx, token, admin, "admin", time.Time{}); err != nil {
+	if err := r.storeToken(ctx, token, Token{OrgID: admin.OrgID, UserID: admin.ID, Name: "admin"}); err != nil {
 		return "", fmt.Errorf("first start: %w", err)
 	}
 	return token, nil

@@ -50,6 +50,7 @@ type Registry struct {
 
 	organizations *broker.Bucket[Organization]
 	users         *broker.Bucket[User]
+	systems       *broker.Bucket[SystemAccount]
 	tokens        *broker.Bucket[Token]
 	controlPlanes *broker.Bucket[ControlPlane]
 	names         *broker.Bucket[nameClaim]
@@ -75,6 +76,7 @@ func Open(ctx context.Context, b *broker.Broker, o Options) (*Registry, error) {
 	err := errors.Join(
 		open(ctx, b, r, &r.organizations, "organizations"),
 		open(ctx, b, r, &r.users, "users"),
+		open(ctx, b, r, &r.systems, "system_accounts"),
 		open(ctx, b, r, &r.tokens, "tokens"),
 		open(ctx, b, r, &r.controlPlanes, "control_planes"),
 		open(ctx, b, r, &r.names, "names"),

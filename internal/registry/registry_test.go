@@ -37,7 +37,7 @@ func newClock() *clock { return &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, ti
 
 func openRegistry(t *testing.T, dir string, c *clock) (*Registry, func()) {
 	t.Helper()
-	b, err := broker.Open(t.Context(), dir, slog.New(slog.DiscardHandler))
+	b, err := broker.Open(t.Context(), broker.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +89,34 @@ func TestBootstrapGivesOneTokenAndOnlyOnce(t *testing.T) {
 		t.Errorf("second start: %q, %v", again, err)
 	}
 	result := r.Authenticate(token)
-	if result.Outcome != audit.OutcomeSuccess || result.Type != audit.AuthPAT || !result.User.May(Delete, "anything") {
+	if result.Outcome != audit.OutcomeSuccess || result.Type != audit.AuthPAT || !result.Principal.May(Delete, "anything") {
 		t.Errorf("the admin's token after a restart: %+v", result)
+	}
+}
+
+func TestOfManyProcessesThatStartAtOnceOneMakesTheFirstToken(t *testing.T) {
+	r, _ := openRegistry(t, t.TempDir(), newClock())
+	var group sync.WaitGroup
+	tokens := make(chan string, 8)
+	for range cap(tokens) {
+		group.Go(func() {
+			token, err := r.Bootstrap(t.Context(), func(string) error { return nil })
+			if err != nil {
+				t.Error(err)
+			}
+			tokens <- token
+		})
+	}
+	group.Wait()
+	close(tokens)
+	made := 0
+	for token := range tokens {
+		if token != "" {
+			made++
+		}
+	}
+	if made != 1 || len(r.Organizations()) != 1 {
+		t.Errorf("%d tokens were made, in %d organizations", made, len(r.Organizations()))
 	}
 }
 
@@ -122,7 +148,7 @@ func TestAuthenticateTellsWhatIsWrongWithAToken(t *testing.T) {
 		}
 	}
 	c.advance(time.Hour)
-	if got := r.Authenticate(good); got.Outcome != audit.OutcomeTokenExpired || got.User.ID != user.ID {
+	if got := r.Authenticate(good); got.Outcome != audit.OutcomeTokenExpired || got.Principal.ID != user.ID {
 		t.Errorf("expired: %+v", got)
 	}
 }
@@ -157,14 +183,21 @@ func TestRolesAllowWhatTheySay(t *testing.T) {
 		{ControlPlaneAdmin, Retrieve, "audit-logs/webhook", false},
 		{ControlPlaneViewer, List, "control-planes", true},
 		{ControlPlaneViewer, Delete, "control-planes/1", false},
+		{AuditEventsWriter, Create, "audit-events", true},
+		{AuditEventsWriter, List, "audit-events", false},
+		{AuditEventsWriter, Delete, "audit-events", false},
+		{AuditEventsWriter, Create, "audit-logs/destinations", false},
+		{AuditEventsWriter, Create, "control-planes", false},
+		{OrganizationAdmin, Create, "audit-events", true},
+		{AuditLogsAdmin, Create, "audit-events", false},
 		{"unheard-of", List, "control-planes", false},
 	} {
-		if got := (User{Roles: []Role{test.role}}).May(test.action, test.resource); got != test.want {
+		if got := (Principal{Roles: []Role{test.role}}).May(test.action, test.resource); got != test.want {
 			t.Errorf("%s: %s %s: %v", test.role, test.action, test.resource, got)
 		}
 	}
-	if (User{}).May(List, "control-planes") {
-		t.Error("a user without roles may list control planes")
+	if (Principal{}).May(List, "control-planes") {
+		t.Error("a principal without roles may list control planes")
 	}
 }
 

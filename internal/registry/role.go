@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -16,6 +18,9 @@ const (
 	AuditLogsViewer    Role = "audit-logs-viewer"
 	ControlPlaneAdmin  Role = "control-plane-admin"
 	ControlPlaneViewer Role = "control-plane-viewer"
+	// AuditEventsWriter is for services that record events of their own, and
+	// lets them do nothing else.
+	AuditEventsWriter Role = "audit-events-writer"
 )
 
 // The actions of a permission check.
@@ -27,32 +32,48 @@ const (
 	Delete   = "delete"
 )
 
-// grants says of each role on which kind of resource it acts, and whether it
-// may only look. The kind is the first segment of a resource's path.
+// grants says of each role on which kind of resource it acts, and which actions
+// it covers: all where none is named. The kind is the first segment of a
+// resource's path.
 var grants = map[Role]struct {
-	kind     string
-	readOnly bool
+	kind    string
+	actions []string
 }{
 	OrganizationAdmin:  {kind: "*"},
 	AuditLogsAdmin:     {kind: "audit-logs"},
-	AuditLogsViewer:    {kind: "audit-logs", readOnly: true},
+	AuditLogsViewer:    {kind: "audit-logs", actions: []string{List, Retrieve}},
 	ControlPlaneAdmin:  {kind: "control-planes"},
-	ControlPlaneViewer: {kind: "control-planes", readOnly: true},
+	ControlPlaneViewer: {kind: "control-planes", actions: []string{List, Retrieve}},
+	AuditEventsWriter:  {kind: "audit-events", actions: []string{Create}},
 }
 
-func (r Role) known() bool {
-	_, ok := grants[r]
-	return ok
+// checkRoles gives an [InvalidError] where one of the roles does not exist.
+func checkRoles(roles []Role) error {
+	for _, role := range roles {
+		if _, known := grants[role]; !known {
+			return &InvalidError{"roles", "enum", fmt.Sprintf("there is no role %q: choose from %v", role, slices.Sorted(maps.Keys(grants)))}
+		}
+	}
+	return nil
 }
 
-// May reports whether the user's roles allow the action on a resource, named
-// by its path: "control-planes", "audit-logs/destinations/{id}".
-func (u User) May(action, resource string) bool {
+// Principal is who a token belongs to: a user, or a system account.
+type Principal struct {
+	ID     string
+	OrgID  string
+	Name   string
+	Roles  []Role
+	System bool // a system account
+}
+
+// May reports whether the principal's roles allow the action on a resource,
+// named by its path: "control-planes", "audit-logs/destinations/{id}".
+func (p Principal) May(action, resource string) bool {
 	kind, _, _ := strings.Cut(resource, "/")
-	return slices.ContainsFunc(u.Roles, func(role Role) bool {
+	return slices.ContainsFunc(p.Roles, func(role Role) bool {
 		grant, ok := grants[role]
 		return ok &&
 			(grant.kind == "*" || grant.kind == kind) &&
-			(!grant.readOnly || action == List || action == Retrieve)
+			(len(grant.actions) == 0 || slices.Contains(grant.actions, action))
 	})
 }

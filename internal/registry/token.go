@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,46 +28,80 @@ const (
 	base62         = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// Token is what is kept of an access token.
+// Token is what is kept of an access token. It belongs to a user or to a system
+// account.
 type Token struct {
-	ID        string    `json:"id"`
-	OrgID     string    `json:"org_id"`
-	UserID    string    `json:"user_id"`
-	Name      string    `json:"name"`
-	Hash      []byte    `json:"hash"`       // SHA-256 of the token
-	ExpiresAt time.Time `json:"expires_at"` // zero: never
-	CreatedAt time.Time `json:"created_at"`
+	ID              string    `json:"id"`
+	OrgID           string    `json:"org_id"`
+	UserID          string    `json:"user_id,omitempty"`
+	SystemAccountID string    `json:"system_account_id,omitempty"`
+	Name            string    `json:"name"`
+	Hash            []byte    `json:"hash"`       // SHA-256 of the token
+	ExpiresAt       time.Time `json:"expires_at"` // zero: never
+	CreatedAt       time.Time `json:"created_at"`
+	RevokedAt       time.Time `json:"revoked_at,omitzero"` // zero: it is not
 }
 
 // CreateToken makes a personal access token of the user. It is returned here
 // and never again. A zero expiry is none.
 func (r *Registry) CreateToken(ctx context.Context, user User, name string, expiresAt time.Time) (string, error) {
 	token := newToken(personalPrefix)
-	return token, r.storeToken(ctx, token, user, name, expiresAt)
+	return token, r.storeToken(ctx, token, Token{OrgID: user.OrgID, UserID: user.ID, Name: name, ExpiresAt: expiresAt})
 }
 
-func (r *Registry) storeToken(ctx context.Context, token string, user User, name string, expiresAt time.Time) error {
+// CreateSystemToken makes an access token of the system account, as CreateToken
+// makes a user's.
+func (r *Registry) CreateSystemToken(ctx context.Context, account SystemAccount, name string, expiresAt time.Time) (string, error) {
+	token := newToken(systemPrefix)
+	return token, r.storeToken(ctx, token, Token{OrgID: account.OrgID, SystemAccountID: account.ID, Name: name, ExpiresAt: expiresAt})
+}
+
+func (r *Registry) storeToken(ctx context.Context, token string, kept Token) error {
 	hash := sha256.Sum256([]byte(token))
-	err := r.tokens.Create(ctx, tokenKey(hash), Token{
-		ID: newID(), OrgID: user.OrgID, UserID: user.ID, Name: name,
-		Hash: hash[:], ExpiresAt: expiresAt, CreatedAt: r.instant(),
-	})
-	if err != nil {
-		return fmt.Errorf("create token %q: %w", name, err)
+	kept.ID, kept.Hash, kept.CreatedAt = newID(), hash[:], r.instant()
+	if err := r.tokens.Create(ctx, tokenKey(hash), kept); err != nil {
+		return fmt.Errorf("create token %q: %w", kept.Name, err)
 	}
 	return nil
+}
+
+// Tokens lists the organization's, oldest first, revoked ones too.
+func (r *Registry) Tokens(organization string) []Token {
+	list := slices.DeleteFunc(values(r.tokens.List("")), func(t Token) bool { return t.OrgID != organization })
+	slices.SortStableFunc(list, func(a, b Token) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return list
+}
+
+// RevokeToken makes a token of the organization useless, at once and for ever.
+// What is revoked already stays as it is.
+func (r *Registry) RevokeToken(ctx context.Context, organization, id string) error {
+	for _, entry := range r.tokens.List("") {
+		token := entry.Value
+		if token.ID != id || token.OrgID != organization {
+			continue
+		}
+		if !token.RevokedAt.IsZero() {
+			return nil
+		}
+		token.RevokedAt = r.instant()
+		if err := r.tokens.Update(ctx, entry.Key, token, entry.Revision); err != nil {
+			return fmt.Errorf("revoke token %s: %w", id, err)
+		}
+		return nil
+	}
+	return fmt.Errorf("token %s: %w", id, ErrNotFound)
 }
 
 // Authentication is the result of a credential's use: as much as is known of
 // who it belongs to, and the type and outcome that its audit event gets.
 type Authentication struct {
-	Type    audit.AuthType
-	Outcome audit.Outcome
-	User    User
+	Type      audit.AuthType
+	Outcome   audit.Outcome
+	Principal Principal
 }
 
 // Authenticate looks a bearer token up. It never fails: what is wrong is the
-// outcome.
+// outcome. A revoked token is DISABLED.
 func (r *Registry) Authenticate(token string) Authentication {
 	how, ok := tokenType(token)
 	if !ok {
@@ -77,15 +112,32 @@ func (r *Registry) Authenticate(token string) Authentication {
 	if err != nil || subtle.ConstantTimeCompare(entry.Value.Hash, hash[:]) != 1 {
 		return Authentication{Type: how, Outcome: audit.OutcomeNotFound}
 	}
-	user, err := find(r.users, entry.Value.OrgID, entry.Value.UserID)
+	principal, err := r.owner(entry.Value)
 	if err != nil {
 		return Authentication{Type: how, Outcome: audit.OutcomeNotFound}
 	}
-	result := Authentication{Type: how, Outcome: audit.OutcomeSuccess, User: user.Value}
-	if expiry := entry.Value.ExpiresAt; !expiry.IsZero() && !r.now().Before(expiry) {
-		result.Outcome = audit.OutcomeTokenExpired
+	return Authentication{Type: how, Outcome: r.outcome(entry.Value), Principal: principal}
+}
+
+func (r *Registry) outcome(token Token) audit.Outcome {
+	switch {
+	case !token.RevokedAt.IsZero():
+		return audit.OutcomeDisabled
+	case !token.ExpiresAt.IsZero() && !r.now().Before(token.ExpiresAt):
+		return audit.OutcomeTokenExpired
 	}
-	return result
+	return audit.OutcomeSuccess
+}
+
+// owner returns whom a token belongs to.
+func (r *Registry) owner(token Token) (Principal, error) {
+	if token.SystemAccountID != "" {
+		a, err := r.SystemAccount(token.OrgID, token.SystemAccountID)
+		return Principal{ID: a.ID, OrgID: a.OrgID, Name: a.Name, Roles: a.Roles, System: true}, err
+	}
+	entry, err := find(r.users, token.OrgID, token.UserID)
+	u := entry.Value
+	return Principal{ID: u.ID, OrgID: u.OrgID, Name: u.Name, Roles: u.Roles}, err
 }
 
 // tokenKey finds a token by half of its hash. The other half is compared in

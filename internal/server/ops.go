@@ -21,6 +21,11 @@ func (s *Server) opsHandler() http.Handler {
 			return
 		}
 		fmt.Fprintln(w, "ready")
+		if s.platform != nil {
+			if warning := s.platform.journal.Warning(); warning != "" {
+				fmt.Fprintln(w, "warning:", warning)
+			}
+		}
 	})
 	return mux
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trailhook/trailhook/internal/delivery"
+	"github.com/trailhook/trailhook/internal/ingest"
 	"github.com/trailhook/trailhook/internal/journal"
 	"github.com/trailhook/trailhook/internal/konnect"
 	"github.com/trailhook/trailhook/internal/outbound"
@@ -51,25 +52,43 @@ func (p *platform) open(ctx context.Context, s *Server) error {
 	if err != nil {
 		return err
 	}
+	// Before anything depends on it: a process with another master key than the
+	// one that made the signing key could not deliver.
+	if _, err := p.registry.Signer(); err != nil {
+		return fmt.Errorf("%w (all processes on one registry need the same master key: copy master.key, or set TRAILHOOK_MASTER_KEY)", err)
+	}
 	if err := s.bootstrapPlatform(ctx, p.registry); err != nil {
 		return err
 	}
-	if p.journal, err = journal.Open(ctx, s.broker); err != nil {
+	if p.journal, err = journal.Open(ctx, s.broker, journal.Options{
+		Retention: s.config.Retention, MaxBytes: s.config.JournalMaxBytes, DropOldest: s.config.DropOldest,
+		Logger: s.logger, Metrics: s.metrics,
+	}); err != nil {
 		return err
 	}
 	p.delivery, err = delivery.Open(ctx, delivery.Options{
-		Registry: p.registry, Journal: p.journal, Broker: s.broker,
+		Registry: p.registry, Journal: p.journal, Broker: s.broker, Shared: s.config.Broker.URLs != "",
 		Client:    s.newClient(outbound.Policy{AllowPrivate: s.config.AllowPrivateDestinations}),
 		UserAgent: s.userAgent(), Logger: s.logger, Metrics: s.metrics, Now: time.Now,
 	})
 	if err != nil {
 		return err
 	}
-	p.handler = konnect.New(konnect.Options{
-		Registry: p.registry, Recorder: recorder.New(p.journal, time.Now), Journal: p.journal, Delivery: p.delivery,
+	api := konnect.New(konnect.Options{
+		Registry: p.registry, Recorder: recorder.New(s.recorderOptions(p.journal)), Journal: p.journal, Delivery: p.delivery,
 		Logger: s.logger, Region: s.config.Region, BaseURL: s.APIURL, Version: s.config.Version,
 	})
+	api.Mount(http.MethodPost, ingest.Path, registry.Create, ingest.Resource,
+		ingest.New(ingest.Options{Journal: p.journal, Retention: p.journal.Retention(), Logger: s.logger, Now: time.Now}))
+	p.handler = api
 	return nil
+}
+
+func (s *Server) recorderOptions(j *journal.Journal) recorder.Options {
+	return recorder.Options{
+		Journal: j, Now: time.Now,
+		TrustedProxies: s.config.TrustedProxies, PrincipalNames: s.config.PrincipalNames,
+	}
 }
 
 func (s *Server) openSealer() (*seal.Sealer, error) {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"time"
@@ -38,8 +39,16 @@ type Config struct {
 	// networks, and over http.
 	AllowPrivateDestinations bool
 	MasterKey                string // a keyset; empty: the file in the data directory
-	Version                  string
-	Logger                   *slog.Logger
+
+	Broker          broker.Options // the engine: Dir and Logger are the server's
+	Retention       time.Duration  // of events in the journal; 0: journal.Retention
+	JournalMaxBytes int64          // 0: no limit
+	DropOldest      bool           // of a full journal, instead of refusing new events
+	TrustedProxies  []netip.Prefix // whose word on a client's address and trace is taken
+	PrincipalNames  bool           // principals' names in the events
+
+	Version string
+	Logger  *slog.Logger
 }
 
 // Server is a running server.
@@ -86,13 +95,18 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 		metrics: prometheus.NewRegistry(),
 		failed:  make(chan error, 8),
 	}
+	if config.Broker.URLs != "" && config.SIEMAddr != "" {
+		return nil, errors.New("--nats: the SIEM's side keeps its lines in this process's own store, which a cluster cannot share: " +
+			"start this process with --only platform, and the SIEM's side as one of its own with --only collector and without --nats")
+	}
 	defer func() {
 		if err != nil {
 			s.Shutdown()
 		}
 	}()
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if s.broker, err = broker.Open(ctx, config.DataDir, s.logger); err != nil {
+	s.config.Broker.Dir, s.config.Broker.Logger = config.DataDir, s.logger
+	if s.broker, err = broker.Open(ctx, s.config.Broker); err != nil {
 		return nil, err
 	}
 	if s.encryption, err = openEncryption(config); err != nil {

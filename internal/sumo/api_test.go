@@ -37,7 +37,7 @@ func start(t *testing.T, wrap func(search.Store) search.Store) *siem {
 	s := &siem{t: t, mux: http.NewServeMux()}
 	ctx, logger, dir := t.Context(), slog.New(slog.DiscardHandler), t.TempDir()
 	var err error
-	if s.broker, err = broker.Open(ctx, dir, logger); err != nil {
+	if s.broker, err = broker.Open(ctx, broker.Options{Dir: dir, Logger: logger}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.broker.Close)

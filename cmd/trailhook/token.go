@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/trailhook/trailhook/internal/broker"
+	"github.com/trailhook/trailhook/internal/registry"
+	"github.com/trailhook/trailhook/internal/seal"
+)
+
+type tokenCommand struct {
+	Create tokenCreateCommand `cmd:"" help:"Make an access token of a system account, and the account if it is new."`
+}
+
+type tokenCreateCommand struct {
+	SystemAccount string   `required:"" help:"Name of the system account." placeholder:"NAME"`
+	Role          []string `help:"Role of a system account that is new, such as audit-events-writer. Can be repeated." placeholder:"ROLE"`
+	Org           string   `help:"Id of the organization; it can be left out where there is only one." placeholder:"ID"`
+	Expires       lifetime `help:"How long the token is good for: 30d, 12h. It does not expire unless this is given." placeholder:"TIME"`
+	DataDir       string   `help:"Folder of the server's data." default:"./trailhook-data" env:"TRAILHOOK_DATA_DIR" type:"path"`
+	MasterKey     string   `hidden:"" env:"TRAILHOOK_MASTER_KEY"`
+}
+
+func (tokenCreateCommand) Help() string {
+	return `The token is printed to standard output, once: it is not kept. The server must not be running, since the
+command works on its data directory; it knows the token from its next start.
+
+  trailhook token create --system-account billing --role audit-events-writer --expires 90d`
+}
+
+func (c *tokenCreateCommand) Run(ctx context.Context, s streams) error {
+	r, closeAll, err := openRegistry(ctx, c.DataDir, c.MasterKey, s)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	organization, err := chooseOrganization(r, c.Org)
+	if err != nil {
+		return err
+	}
+	account, err := c.account(ctx, r, organization)
+	if err != nil {
+		return err
+	}
+	token, err := r.CreateSystemToken(ctx, account, account.Name, c.Expires.from(time.Now()))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.out, token)
+	return err
+}
+
+// account finds the system account, or makes it. An account's roles are not
+// changed in passing: that would change what its other tokens may do.
+func (c *tokenCreateCommand) account(ctx context.Context, r *registry.Registry, organization string) (registry.SystemAccount, error) {
+	roles := make([]registry.Role, len(c.Role))
+	for i, role := range c.Role {
+		roles[i] = registry.Role(role)
+	}
+	slices.Sort(roles)
+	roles = slices.Compact(roles)
+	for _, account := range r.SystemAccounts(organization) {
+		if account.Name != c.SystemAccount {
+			continue
+		}
+		if len(roles) > 0 && !slices.Equal(roles, account.Roles) {
+			return account, fmt.Errorf("system account %q exists and has the roles %v: leave --role out, or choose another name", account.Name, account.Roles)
+		}
+		return account, nil
+	}
+	if len(roles) == 0 {
+		return registry.SystemAccount{}, fmt.Errorf("there is no system account %q: give a --role to make it", c.SystemAccount)
+	}
+	return r.CreateSystemAccount(ctx, registry.SystemAccount{OrgID: organization, Name: c.SystemAccount, Roles: roles})
+}
+
+func chooseOrganization(r *registry.Registry, id string) (string, error) {
+	organizations := r.Organizations()
+	if id == "" && len(organizations) == 1 {
+		return organizations[0].ID, nil
+	}
+	var known []string
+	for _, organization := range organizations {
+		if organization.ID == id {
+			return id, nil
+		}
+		known = append(known, fmt.Sprintf("%s (%s)", organization.ID, organization.Name))
+	}
+	switch {
+	case len(known) == 0:
+		return "", fmt.Errorf("there is no organization yet: start the server once with trailhook serve")
+	case id == "":
+		return "", fmt.Errorf("choose an organization with --org: %s", strings.Join(known, ", "))
+	}
+	return "", fmt.Errorf("--org %s: there is none of this id, only %s", id, strings.Join(known, ", "))
+}
+
+// openRegistry opens the registry in the data directory of a server that does
+// not run.
+func openRegistry(ctx context.Context, dataDir, masterKey string, s streams) (_ *registry.Registry, closeAll func(), err error) {
+	if _, err := os.Stat(filepath.Join(dataDir, "nats")); err != nil {
+		return nil, nil, fmt.Errorf("--data-dir %s holds no server's data: start the server once with trailhook serve, or name another folder", dataDir)
+	}
+	logger := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	b, err := broker.Open(ctx, broker.Options{Dir: dataDir, Logger: logger})
+	if err != nil {
+		return nil, nil, err
+	}
+	sealer, err := openSealer(dataDir, masterKey)
+	if err != nil {
+		b.Close()
+		return nil, nil, err
+	}
+	r, err := registry.Open(ctx, b, registry.Options{Sealer: sealer, Now: time.Now})
+	if err != nil {
+		b.Close()
+		return nil, nil, err
+	}
+	return r, func() { r.Close(); b.Close() }, nil
+}
+
+// openSealer opens the key that the server has, and makes none.
+func openSealer(dataDir, masterKey string) (*seal.Sealer, error) {
+	if masterKey == "" {
+		file := filepath.Join(dataDir, "master.key")
+		if _, err := os.Stat(file); err != nil {
+			return nil, fmt.Errorf("%w: set TRAILHOOK_MASTER_KEY if the server has it there", err)
+		}
+		return seal.OpenFile(file)
+	}
+	sealer, err := seal.Parse(masterKey)
+	if err != nil {
+		return nil, fmt.Errorf("TRAILHOOK_MASTER_KEY: %w", err)
+	}
+	return sealer, nil
+}
+
+// lifetime is a duration that may be given in days.
+type lifetime time.Duration
+
+// maxLifetime keeps a typing error from making a token for ever, and the end of
+// its time within what can be counted.
+const maxLifetime = 10 * 365 * 24 * time.Hour
+
+// UnmarshalText reads 30d, or what [time.ParseDuration] does.
+func (l *lifetime) UnmarshalText(text []byte) error {
+	const day = 24 * time.Hour
+	var d time.Duration
+	number, inDays := strings.CutSuffix(string(text), "d")
+	days, err := strconv.ParseUint(number, 10, 16)
+	if inDays {
+		d = time.Duration(days) * day
+	} else {
+		d, err = time.ParseDuration(string(text))
+	}
+	if err != nil || d <= 0 || d > maxLifetime {
+		return fmt.Errorf("%q is no time such as 30d or 12h, up to 3650d", text)
+	}
+	*l = lifetime(d)
+	return nil
+}
+
+// from is when a token of now ends; zero where it does not.
+func (l lifetime) from(now time.Time) time.Time {
+	if l == 0 {
+		return time.Time{}
+	}
+	return now.Add(time.Duration(l)).UTC().Truncate(time.Second)
+}
