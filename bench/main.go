@@ -23,10 +23,19 @@ import (
 type group func(context.Context) error
 
 var groups = map[string]group{
+	"journal":  journalGroup,
 	"tutorial": tutorial,
 }
 
 func main() {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "serve-child":
+			exit(serveChild(os.Args[2]))
+		case "idle-child":
+			exit(idleChild(context.Background()))
+		}
+	}
 	names := slices.Sorted(maps.Keys(groups))
 	if len(os.Args) > 1 && os.Args[1] != "all" {
 		names = os.Args[1:]
@@ -42,6 +51,14 @@ func main() {
 			os.Exit(1)
 		}
 	}
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // report prints a figure.
