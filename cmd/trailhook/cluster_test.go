@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -96,6 +97,24 @@ func TestTwoProcessesOnAClusterDeliverEverythingWhenOneIsKilled(t *testing.T) {
 	resp, body, err = second.api(t.Context(), "PATCH", "/v3/audit-log-webhook",
 		fmt.Sprintf(`{"audit_log_destination_id": %q, "enabled": true}`, destination))
 	must(t, 200, resp, body, err)
+
+	// A token that is made beside the running servers is known to them at once.
+	create := exec.CommandContext(t.Context(), os.Args[0], "token", "create", "--nats", cluster.URLs(),
+		"--data-dir", first.dataDir, "--system-account", "billing", "--role", "audit-events-writer")
+	create.Env = append(os.Environ(), asTrailhook+"=1")
+	token, err := create.Output()
+	if err != nil {
+		t.Fatalf("token create: %v", err)
+	}
+	eventually(t, "the new token is known", func() bool {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", second.apiURL+"/trailhook/v1/events", strings.NewReader("[]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+		resp, _, err := exchange(req)
+		return err == nil && resp.StatusCode == 400 // admitted, and told that nothing was sent
+	})
 
 	o := &oracle{acknowledged: map[string]bool{}}
 	recordThrough := func(n int, through ...*process) {

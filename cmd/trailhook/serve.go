@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/server"
 )
 
@@ -27,11 +26,8 @@ type serveCommand struct {
 
 	AllowPrivateDestinations bool `help:"Let webhooks reach loopback and private networks, and over http." env:"TRAILHOOK_ALLOW_PRIVATE_DESTINATIONS"`
 
-	NATS            string        `name:"nats" help:"Use this NATS cluster in place of the embedded engine, with any number of processes beside each other." placeholder:"nats://A,B,C" env:"TRAILHOOK_NATS"`
-	NATSCredentials string        `name:"nats-credentials" help:"Credentials file for the cluster." placeholder:"FILE" env:"TRAILHOOK_NATS_CREDENTIALS"`
-	NATSCA          string        `name:"nats-ca" help:"PEM file of the authority of the cluster's certificates." placeholder:"FILE" env:"TRAILHOOK_NATS_CA"`
-	NATSCert        string        `name:"nats-cert" help:"PEM file of the certificate to show to the cluster." placeholder:"FILE" env:"TRAILHOOK_NATS_CERT"`
-	NATSKey         string        `name:"nats-key" help:"PEM file of its key." placeholder:"FILE" env:"TRAILHOOK_NATS_KEY"`
+	NATS clusterFlags `embed:""`
+
 	Retention       time.Duration `help:"How long the journal keeps events." default:"168h" env:"TRAILHOOK_RETENTION"`
 	JournalMaxBytes int64         `help:"How many bytes of disk the journal may take; 0 for no limit." default:"0" env:"TRAILHOOK_JOURNAL_MAX_BYTES"`
 	JournalWhenFull string        `help:"What a full journal does: refuse (API calls get 503) or drop-oldest (delivered or not)." enum:"refuse,drop-oldest" default:"refuse" env:"TRAILHOOK_JOURNAL_WHEN_FULL"`
@@ -67,8 +63,8 @@ func (c *serveCommand) Validate() error {
 	if c.JournalMaxBytes < 0 || c.JournalMaxBytes > 0 && c.JournalMaxBytes < 1<<20 {
 		return fmt.Errorf("--journal-max-bytes %d: at least 1048576, or 0 for no limit", c.JournalMaxBytes)
 	}
-	if (c.NATSCert == "") != (c.NATSKey == "") {
-		return errors.New("--nats-cert and --nats-key go together")
+	if err := c.NATS.Validate(); err != nil {
+		return err
 	}
 	_, err := c.trustedProxies()
 	return err
@@ -97,9 +93,7 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 		Region: c.Region, TLS: c.TLS, AllowPrivateDestinations: c.AllowPrivateDestinations,
 		MasterKey: c.MasterKey, Version: version, Logger: c.logger(s.err),
 	}
-	config.Broker = broker.Options{
-		URLs: c.NATS, Credentials: c.NATSCredentials, CAFile: c.NATSCA, CertFile: c.NATSCert, KeyFile: c.NATSKey,
-	}
+	config.Broker = c.NATS.options()
 	config.Retention, config.JournalMaxBytes, config.DropOldest = c.Retention, c.JournalMaxBytes, c.JournalWhenFull == "drop-oldest"
 	config.PrincipalNames = c.PrincipalNames
 	config.TrustedProxies, _ = c.trustedProxies() // Validate has looked at them

@@ -27,17 +27,20 @@ type tokenCreateCommand struct {
 	Expires       lifetime `help:"How long the token is good for: 30d, 12h. It does not expire unless this is given." placeholder:"TIME"`
 	DataDir       string   `help:"Folder of the server's data." default:"./trailhook-data" env:"TRAILHOOK_DATA_DIR" type:"path"`
 	MasterKey     string   `hidden:"" env:"TRAILHOOK_MASTER_KEY"`
+
+	NATS clusterFlags `embed:""`
 }
 
 func (tokenCreateCommand) Help() string {
 	return `The token is printed to standard output, once: it is not kept. The server must not be running, since the
-command works on its data directory; it knows the token from its next start.
+command works on its data directory; it knows the token from its next start. On a cluster servers go on, and know
+the token at once.
 
   trailhook token create --system-account billing --role audit-events-writer --expires 90d`
 }
 
 func (c *tokenCreateCommand) Run(ctx context.Context, s streams) error {
-	r, closeAll, err := openRegistry(ctx, c.DataDir, c.MasterKey, s)
+	r, closeAll, err := c.openRegistry(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -104,17 +107,21 @@ func chooseOrganization(r *registry.Registry, id string) (string, error) {
 }
 
 // openRegistry opens the registry in the data directory of a server that does
-// not run.
-func openRegistry(ctx context.Context, dataDir, masterKey string, s streams) (_ *registry.Registry, closeAll func(), err error) {
-	if _, err := os.Stat(filepath.Join(dataDir, "nats")); err != nil {
-		return nil, nil, fmt.Errorf("--data-dir %s holds no server's data: start the server once with trailhook serve, or name another folder", dataDir)
+// not run, or on a cluster.
+func (c *tokenCreateCommand) openRegistry(ctx context.Context, s streams) (_ *registry.Registry, closeAll func(), err error) {
+	options := c.NATS.options()
+	options.Logger = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	if options.URLs == "" {
+		if _, err := os.Stat(filepath.Join(c.DataDir, "nats")); err != nil {
+			return nil, nil, fmt.Errorf("--data-dir %s holds no server's data: start the server once with trailhook serve, or name another folder, or the cluster with --nats", c.DataDir)
+		}
+		options.Dir = c.DataDir
 	}
-	logger := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	b, err := broker.Open(ctx, broker.Options{Dir: dataDir, Logger: logger})
+	b, err := broker.Open(ctx, options)
 	if err != nil {
 		return nil, nil, err
 	}
-	sealer, err := openSealer(dataDir, masterKey)
+	sealer, err := openSealer(c.DataDir, c.MasterKey)
 	if err != nil {
 		b.Close()
 		return nil, nil, err
