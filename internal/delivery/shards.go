@@ -161,7 +161,7 @@ func (s *shards) divide(ctx context.Context) {
 		moving.Go(func() error {
 			switch {
 			case mine && !held:
-				s.claim(ctx, n, living)
+				s.claim(ctx, n)
 			case !mine && held:
 				s.release(ctx, n)
 			}
@@ -187,6 +187,11 @@ func (s *shards) living(ctx context.Context) map[string]bool {
 			living[entry.Key] = true
 		case silent > forgetAfter && entry.Key != s.id:
 			_ = s.members.Delete(ctx, entry.Key, entry.Revision) // else the next look does
+		}
+	}
+	for _, entry := range s.owners.List("") {
+		if _, known := s.seen[entry.Value]; !known { // its beats are gone, or not here yet
+			s.seen[entry.Value] = sighting{at: now}
 		}
 	}
 	return living
@@ -215,14 +220,22 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
+// dead reports whether an owner has been silent for so long that it cannot be
+// sending any more. One that came after the last look is not known here yet: it
+// lives.
+func (s *shards) dead(owner string) bool {
+	last, known := s.seen[owner]
+	return known && time.Since(last.at) >= deadAfter
+}
+
 // claim takes a shard that nobody living owns.
-func (s *shards) claim(ctx context.Context, n int, living map[string]bool) {
+func (s *shards) claim(ctx context.Context, n int) {
 	key := strconv.Itoa(n)
 	owner, err := s.owners.Get(key)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
 		err = s.owners.Create(ctx, key, s.id)
-	case err == nil && owner.Value == s.id, err == nil && !living[owner.Value]:
+	case err == nil && owner.Value == s.id, err == nil && s.dead(owner.Value):
 		err = s.owners.Update(ctx, key, s.id, owner.Revision)
 	default:
 		return // it will be given back

@@ -120,22 +120,38 @@ func TestAShardIsClaimedWhenItsOwnerIsTakenForDead(t *testing.T) {
 	if err := other.owners.Put(t.Context(), "5", "dead"); err != nil {
 		t.Fatal(err)
 	}
-	living := map[string]bool{other.id: true, "dead": true}
-	if other.claim(t.Context(), 5, living); other.holds(5) {
-		t.Fatal("a shard was taken from a member that lives")
+	if other.claim(t.Context(), 5); other.holds(5) {
+		t.Fatal("a shard was taken from a member that came after the last look")
 	}
 	if !other.living(t.Context())["dead"] {
 		t.Fatal("a member is taken for dead before its time")
 	}
+	if other.claim(t.Context(), 5); other.holds(5) {
+		t.Fatal("a shard was taken from a member that lives")
+	}
 	last := other.seen["dead"]
 	last.at = last.at.Add(-deadAfter)
 	other.seen["dead"] = last
-	living = other.living(t.Context())
-	if living["dead"] {
-		t.Fatal("a member that is silent for long is taken for living")
-	}
-	if other.claim(t.Context(), 5, living); !other.holds(5) {
+	if other.claim(t.Context(), 5); !other.holds(5) {
 		t.Error("the shard of a dead member is not claimed")
+	}
+	if other.living(t.Context())["dead"] {
+		t.Error("a member that is silent for long is taken for living")
+	}
+
+	// An owner whom no member's entry tells of is taken for dead in its time too.
+	if err := other.owners.Put(t.Context(), "6", "forgotten"); err != nil {
+		t.Fatal(err)
+	}
+	other.living(t.Context())
+	if other.claim(t.Context(), 6); other.holds(6) {
+		t.Fatal("a shard was taken from an owner that was seen just now")
+	}
+	last = other.seen["forgotten"]
+	last.at = last.at.Add(-deadAfter)
+	other.seen["forgotten"] = last
+	if other.claim(t.Context(), 6); !other.holds(6) {
+		t.Error("the shard of an owner that is no member is not claimed")
 	}
 }
 
