@@ -150,6 +150,7 @@ func (b *Broker) insist(ctx context.Context, do func(context.Context) error) err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
+	var refusal error
 	for {
 		try, done := context.WithTimeout(ctx, tryFor)
 		err := do(try)
@@ -157,17 +158,22 @@ func (b *Broker) insist(ctx context.Context, do func(context.Context) error) err
 		if err == nil {
 			return nil
 		}
+		// What was said before the time ran out tells more than that it did.
+		if refusal == nil || ctx.Err() == nil {
+			refusal = err
+		}
 		if !passing(err) || !sleep(ctx, firstRetry) {
-			return b.explain(err)
+			return b.explain(refusal)
 		}
 	}
 }
 
-// passing tells whether an error may be gone the next time.
+// passing tells whether an error may be gone the next time. A cluster that has
+// just come up does not yet know all of its servers, and finds no peers then.
 func passing(err error) bool {
 	var api *jetstream.APIError
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) ||
-		errors.As(err, &api) && (api.ErrorCode == codeNotAvailable || api.ErrorCode == jetstream.JSErrCodeStreamNameInUse)
+		errors.As(err, &api) && (api.ErrorCode == codeNotAvailable || api.ErrorCode == codeNoPeers || api.ErrorCode == jetstream.JSErrCodeStreamNameInUse)
 }
 
 // settle returns when a stream of a cluster has a leader and the replicas asked
