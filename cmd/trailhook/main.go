@@ -28,11 +28,15 @@ SIEM does.
 type cli struct {
 	Config kong.ConfigFlag `help:"YAML file with the flags' values, by their names without the leading dashes." placeholder:"FILE" env:"TRAILHOOK_CONFIG"`
 
-	Demo    demoCommand    `cmd:"" help:"Run the Konnect audit-log tutorial, start to end, in a temporary directory."`
-	Serve   serveCommand   `cmd:"" help:"Run the server."`
-	Token   tokenCommand   `cmd:"" help:"Make access tokens, on the data directory of a stopped server."`
-	Verify  verifyCommand  `cmd:"" help:"Verify the signatures of audit lines."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Demo        demoCommand        `cmd:"" help:"Run the Konnect audit-log tutorial, start to end, in a temporary directory."`
+	Serve       serveCommand       `cmd:"" help:"Run the server."`
+	Token       tokenCommand       `cmd:"" help:"Make access tokens, on the data directory of a stopped server."`
+	Key         keyCommand         `cmd:"" help:"List and rotate the keys that events are signed with, and the master key."`
+	Destination destinationCommand `cmd:"" help:"Test destinations."`
+	Replay      replayCommand      `cmd:"" help:"Send the events of a time to the webhook again."`
+	SetAside    setAsideCommand    `cmd:"" help:"List, send again or delete lines that a webhook's endpoint refused."`
+	Verify      verifyCommand      `cmd:"" help:"Verify the signatures of audit lines."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 // streams are what a command reads and writes.

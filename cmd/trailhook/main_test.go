@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"served": served, "inuse": inUse},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"served": served, "inuse": inUse, "masterkey": masterKeyFrom},
 		Setup: func(env *testscript.Env) error {
 			// The temporary folders of a command belong to its test.
 			env.Setenv("TMPDIR", env.WorkDir)
@@ -53,4 +53,10 @@ func inUse(ts *testscript.TestScript, _ bool, args []string) {
 	b, err := broker.Open(context.Background(), broker.Options{Dir: ts.MkAbs(args[0]), Logger: slog.New(slog.DiscardHandler)})
 	ts.Check(err)
 	ts.Defer(b.Close)
+}
+
+// masterKeyFrom is the script command "masterkey FILE": the file's text is the master
+// key from the environment from here on.
+func masterKeyFrom(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv("TRAILHOOK_MASTER_KEY", ts.ReadFile(args[0]))
 }

@@ -24,7 +24,9 @@ type serveCommand struct {
 	TLS      string `name:"tls" help:"off, auto (a local authority in the data directory), or CERT,KEY (two PEM files)." default:"off" env:"TRAILHOOK_TLS"`
 	Only     string `help:"Run one half only: platform or collector." enum:",platform,collector" default:"" env:"TRAILHOOK_ONLY"`
 
-	AllowPrivateDestinations bool `help:"Let webhooks reach loopback and private networks, and over http." env:"TRAILHOOK_ALLOW_PRIVATE_DESTINATIONS"`
+	AllowPrivateDestinations bool     `help:"Let webhooks reach loopback and private networks, and over http." env:"TRAILHOOK_ALLOW_PRIVATE_DESTINATIONS"`
+	AllowDestinations        []string `help:"Networks that webhooks may reach although they are private or special." placeholder:"CIDR,…" env:"TRAILHOOK_ALLOW_DESTINATIONS"`
+	DestinationCA            string   `name:"destination-ca" help:"PEM file of authorities whose certificates webhooks trust, beside the system's." placeholder:"FILE" env:"TRAILHOOK_DESTINATION_CA" type:"path"`
 
 	NATS clusterFlags `embed:""`
 
@@ -33,6 +35,11 @@ type serveCommand struct {
 	JournalWhenFull string        `help:"What a full journal does: refuse (API calls get 503) or drop-oldest (delivered or not)." enum:"refuse,drop-oldest" default:"refuse" env:"TRAILHOOK_JOURNAL_WHEN_FULL"`
 	TrustedProxies  []string      `help:"Networks whose X-Forwarded-For, traceparent and X-Datadog-Trace-Id headers are believed." placeholder:"CIDR,…" env:"TRAILHOOK_TRUSTED_PROXIES"`
 	PrincipalNames  bool          `help:"Put the names of principals into the events, beside their ids." env:"TRAILHOOK_PRINCIPAL_NAMES"`
+
+	BatchMaxEvents  int           `help:"How many events a delivery carries at most." default:"1000" env:"TRAILHOOK_BATCH_MAX_EVENTS"`
+	BatchMaxBytes   int           `help:"How many bytes of lines a delivery carries at most, before compression. A single longer line goes alone." default:"1000000" env:"TRAILHOOK_BATCH_MAX_BYTES"`
+	BatchMaxWait    time.Duration `help:"How long a delivery waits for more events." default:"200ms" env:"TRAILHOOK_BATCH_MAX_WAIT"`
+	ContentEncoding string        `help:"How deliveries are compressed: gzip, application/gzip (gzip by the name in Konnect's documents), or identity (not at all)." enum:"gzip,application/gzip,identity" default:"gzip" env:"TRAILHOOK_CONTENT_ENCODING"`
 
 	MasterKey string `hidden:"" env:"TRAILHOOK_MASTER_KEY"`
 	LogLevel  string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"TRAILHOOK_LOG_LEVEL"`
@@ -63,22 +70,40 @@ func (c *serveCommand) Validate() error {
 	if c.JournalMaxBytes < 0 || c.JournalMaxBytes > 0 && c.JournalMaxBytes < 1<<20 {
 		return fmt.Errorf("--journal-max-bytes %d: at least 1048576, or 0 for no limit", c.JournalMaxBytes)
 	}
+	if err := c.validateBatch(); err != nil {
+		return err
+	}
 	if err := c.NATS.Validate(); err != nil {
 		return err
 	}
-	_, err := c.trustedProxies()
+	if _, err := networks("--allow-destinations", c.AllowDestinations); err != nil {
+		return err
+	}
+	_, err := networks("--trusted-proxies", c.TrustedProxies)
 	return err
 }
 
-// trustedProxies reads the networks; a bare address is a network of its own.
-func (c *serveCommand) trustedProxies() ([]netip.Prefix, error) {
+func (c *serveCommand) validateBatch() error {
+	switch {
+	case c.BatchMaxEvents < 1 || c.BatchMaxEvents > 10_000:
+		return fmt.Errorf("--batch-max-events %d: 1 to 10000", c.BatchMaxEvents)
+	case c.BatchMaxBytes < 1000 || c.BatchMaxBytes > 16_000_000:
+		return fmt.Errorf("--batch-max-bytes %d: 1000 to 16000000", c.BatchMaxBytes)
+	case c.BatchMaxWait < time.Millisecond || c.BatchMaxWait > time.Minute:
+		return fmt.Errorf("--batch-max-wait %s: 1ms to 1m", c.BatchMaxWait)
+	}
+	return nil
+}
+
+// networks reads a flag's networks; a bare address is a network of its own.
+func networks(flag string, texts []string) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
-	for _, text := range c.TrustedProxies {
+	for _, text := range texts {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
 			address, err := netip.ParseAddr(text)
 			if err != nil {
-				return nil, fmt.Errorf("--trusted-proxies: %q is neither a network such as 10.0.0.0/8 nor an address", text)
+				return nil, fmt.Errorf("%s: %q is neither a network such as 10.0.0.0/8 nor an address", flag, text)
 			}
 			network = netip.PrefixFrom(address, address.BitLen())
 		}
@@ -95,8 +120,12 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	}
 	config.Broker = c.NATS.options()
 	config.Retention, config.JournalMaxBytes, config.DropOldest = c.Retention, c.JournalMaxBytes, c.JournalWhenFull == "drop-oldest"
+	config.Batch = server.BatchLimits{Events: c.BatchMaxEvents, Bytes: c.BatchMaxBytes, Wait: c.BatchMaxWait}
+	config.ContentEncoding = c.ContentEncoding
 	config.PrincipalNames = c.PrincipalNames
-	config.TrustedProxies, _ = c.trustedProxies() // Validate has looked at them
+	config.DestinationCA = c.DestinationCA
+	config.AllowDestinations, _ = networks("", c.AllowDestinations) // Validate has looked at them
+	config.TrustedProxies, _ = networks("", c.TrustedProxies)
 	switch c.Only {
 	case "platform":
 		config.SIEMAddr = ""

@@ -3,17 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/registry"
-	"github.com/trailhook/trailhook/internal/seal"
 )
 
 type tokenCommand struct {
@@ -25,10 +20,8 @@ type tokenCreateCommand struct {
 	Role          []string `help:"Role of a system account that is new, such as audit-events-writer. Can be repeated." placeholder:"ROLE"`
 	Org           string   `help:"Id of the organization; it can be left out where there is only one." placeholder:"ID"`
 	Expires       lifetime `help:"How long the token is good for: 30d, 12h. It does not expire unless this is given." placeholder:"TIME"`
-	DataDir       string   `help:"Folder of the server's data." default:"./trailhook-data" env:"TRAILHOOK_DATA_DIR" type:"path"`
-	MasterKey     string   `hidden:"" env:"TRAILHOOK_MASTER_KEY"`
 
-	NATS clusterFlags `embed:""`
+	Data dataFlags `embed:""`
 }
 
 func (tokenCreateCommand) Help() string {
@@ -40,7 +33,7 @@ the token at once.
 }
 
 func (c *tokenCreateCommand) Run(ctx context.Context, s streams) error {
-	r, closeAll, err := c.openRegistry(ctx, s)
+	r, closeAll, err := c.Data.openRegistry(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -104,50 +97,6 @@ func chooseOrganization(r *registry.Registry, id string) (string, error) {
 		return "", fmt.Errorf("choose an organization with --org: %s", strings.Join(known, ", "))
 	}
 	return "", fmt.Errorf("--org %s: there is none of this id, only %s", id, strings.Join(known, ", "))
-}
-
-// openRegistry opens the registry in the data directory of a server that does
-// not run, or on a cluster.
-func (c *tokenCreateCommand) openRegistry(ctx context.Context, s streams) (_ *registry.Registry, closeAll func(), err error) {
-	options := c.NATS.options()
-	options.Logger = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	if options.URLs == "" {
-		if _, err := os.Stat(filepath.Join(c.DataDir, "nats")); err != nil {
-			return nil, nil, fmt.Errorf("--data-dir %s holds no server's data: start the server once with trailhook serve, or name another folder, or the cluster with --nats", c.DataDir)
-		}
-		options.Dir = c.DataDir
-	}
-	b, err := broker.Open(ctx, options)
-	if err != nil {
-		return nil, nil, err
-	}
-	sealer, err := openSealer(c.DataDir, c.MasterKey)
-	if err != nil {
-		b.Close()
-		return nil, nil, err
-	}
-	r, err := registry.Open(ctx, b, registry.Options{Sealer: sealer, Now: time.Now})
-	if err != nil {
-		b.Close()
-		return nil, nil, err
-	}
-	return r, func() { r.Close(); b.Close() }, nil
-}
-
-// openSealer opens the key that the server has, and makes none.
-func openSealer(dataDir, masterKey string) (*seal.Sealer, error) {
-	if masterKey == "" {
-		file := filepath.Join(dataDir, "master.key")
-		if _, err := os.Stat(file); err != nil {
-			return nil, fmt.Errorf("%w: set TRAILHOOK_MASTER_KEY if the server has it there", err)
-		}
-		return seal.OpenFile(file)
-	}
-	sealer, err := seal.Parse(masterKey)
-	if err != nil {
-		return nil, fmt.Errorf("TRAILHOOK_MASTER_KEY: %w", err)
-	}
-	return sealer, nil
 }
 
 // lifetime is a duration that may be given in days.

@@ -4,50 +4,162 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
+	"slices"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/trailhook/trailhook/audit"
 	"github.com/trailhook/trailhook/internal/journal"
+	"github.com/trailhook/trailhook/internal/outbound"
+	"github.com/trailhook/trailhook/internal/registry"
 )
 
-// gather returns the events that are there and those that follow within
-// [MaxBatchWait], up to [MaxBatchEvents]; none when none are there.
-func (w *worker) gather(ctx context.Context) ([]journal.Entry, error) {
-	batch, err := w.events.Ready(ctx, MaxBatchEvents)
-	if err != nil || len(batch) == 0 {
-		return nil, err
+// parcel is a batch that was made ready ahead of its turn.
+type parcel struct {
+	entries []journal.Entry
+	setting setting // as it was when packed was made
+	packed  *packed // what the first request carries; nil: it is to be made when its turn comes
+}
+
+// packed is one request and what it holds.
+type packed struct {
+	request outbound.Request
+	sent    int // entries
+	bytes   int // of their lines, before compression
+}
+
+// prepare gathers the next batch, signs and compresses it: while another is on
+// its way, which idle tells the end of. A parcel without entries says that there
+// are none now. Whoever calls owns the follower and what is waiting until it
+// returns.
+func (w *worker) prepare(ctx context.Context, idle <-chan struct{}) (parcel, error) {
+	if err := w.gather(ctx, idle); err != nil || len(w.waiting) == 0 {
+		return parcel{}, err
 	}
-	more, done := context.WithTimeout(ctx, MaxBatchWait)
+	n := min(len(w.waiting), w.MaxEvents)
+	p := parcel{entries: w.waiting[:n:n], setting: w.setting()}
+	made, err := w.pack(p.setting.webhook, p.entries, int(w.limit.Load()))
+	if err == nil { // else the turn of the batch will tell
+		n, p.entries, p.packed = made.sent, p.entries[:made.sent:made.sent], &made
+	}
+	w.waiting = slices.Clone(w.waiting[n:]) // what was handed over must not be kept alive by the rest
+	return p, nil
+}
+
+// gather has wait in line what is there and what follows within MaxWait or, if
+// that takes longer, until the request on its way is answered; less when a
+// batch is full before.
+func (w *worker) gather(ctx context.Context, idle <-chan struct{}) error {
+	size := 0
+	take := func(entries []journal.Entry) {
+		for i := range entries {
+			size += atLeast(&entries[i].Event)
+		}
+	}
+	full := func() bool { return len(w.waiting) >= w.MaxEvents || size >= int(w.limit.Load()) }
+	take(w.waiting)
+	if len(w.waiting) == 0 {
+		there, err := w.events.Ready(ctx, w.MaxEvents)
+		if err != nil || len(there) == 0 {
+			return err
+		}
+		take(there)
+		w.waiting = there
+	}
+	more, done := context.WithCancel(ctx)
 	defer done()
-	for len(batch) < MaxBatchEvents {
-		next, err := w.events.Next(more, MaxBatchEvents-len(batch))
-		batch = append(batch, next...)
+	timer := time.AfterFunc(w.MaxWait, func() {
+		select {
+		case <-idle:
+			done()
+		case <-more.Done():
+		}
+	})
+	defer timer.Stop()
+	for !full() {
+		next, err := w.events.Next(more, w.MaxEvents-len(w.waiting))
+		take(next)
+		w.waiting = append(w.waiting, next...)
 		if err != nil {
 			break // the wait is over; an error of the engine meets the next gather too
 		}
 	}
-	return batch, nil
+	return nil
 }
 
-// encode makes the body of one request: the signed lines of as many entries as
-// fit into [MaxBatchBytes], at least one, compressed. Encoding, signing and
-// compression are deterministic, so the same entries always give the same
-// bytes.
-func encode(batch []journal.Entry, format audit.Format, signer *audit.Signer) (body []byte, entries int, err error) {
-	lines := make([]byte, 0, 512*len(batch))
+// atLeast is less than the length of the event's line in any format, and most of it.
+func atLeast(e *audit.Event) int {
+	const signature = 86
+	return signature + len(e.UserAgent) + len(e.Request) + len(e.Query) + len(e.Resource) + len(e.OrgID) + len(e.PrincipalID)
+}
+
+// request encodes, signs and compresses what fits one request for the
+// webhook's destination as it is configured now.
+func (m *Manager) request(webhook registry.Webhook, batch []journal.Entry) (request outbound.Request, sent int, err error) {
+	made, err := m.pack(webhook, batch, m.MaxBytes)
+	return made.request, made.sent, err
+}
+
+func (m *Manager) pack(webhook registry.Webhook, batch []journal.Entry, limit int) (packed, error) {
+	destination, err := m.Registry.Destination(webhook.OrgID, webhook.DestinationID)
+	if err != nil {
+		return packed{}, err
+	}
+	authorization, err := m.Registry.Authorization(destination)
+	if err != nil {
+		return packed{}, err
+	}
+	signer, err := m.Registry.Signer()
+	if err != nil {
+		return packed{}, err
+	}
+	lines, sent := encode(batch, destination.LogFormat, signer, limit)
+	header := http.Header{
+		"Content-Type": {"text/plain"},
+		"User-Agent":   {m.UserAgent},
+	}
+	if authorization != "" {
+		header.Set("Authorization", authorization)
+	}
+	body := lines
+	if m.ContentEncoding != Identity {
+		header.Set("Content-Encoding", m.ContentEncoding)
+		if body, err = compress(lines); err != nil {
+			return packed{}, err
+		}
+	}
+	return packed{
+		request: outbound.Request{
+			URL: destination.Endpoint, Header: header, Body: body,
+			SkipTLSVerify: destination.SkipSSLVerification,
+		},
+		sent: sent, bytes: len(lines),
+	}, nil
+}
+
+// encode makes the signed lines of as many entries as fit into limit bytes, at
+// least one. Encoding, signing and compression are deterministic, so the same
+// entries always give the same bytes.
+func encode(batch []journal.Entry, format audit.Format, signer *audit.Signer, limit int) (lines []byte, entries int) {
+	lines = make([]byte, 0, 512*len(batch))
 	for i := range batch {
 		before := len(lines)
 		if i > 0 {
 			lines = append(lines, '\n')
 		}
 		lines = signer.AppendLine(lines, format, &batch[i].Event)
-		if i > 0 && len(lines) > MaxBatchBytes {
+		if i > 0 && len(lines) > limit {
 			lines = lines[:before]
 			break
 		}
 		entries++
 	}
+	return lines, entries
+}
+
+func compress(lines []byte) ([]byte, error) {
 	var compressed bytes.Buffer
 	writer, err := gzip.NewWriterLevel(&compressed, gzip.BestSpeed)
 	if err == nil {
@@ -57,7 +169,7 @@ func encode(batch []journal.Entry, format audit.Format, signer *audit.Signer) (b
 		err = writer.Close()
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("compress a batch: %w", err)
+		return nil, fmt.Errorf("compress a batch: %w", err)
 	}
-	return compressed.Bytes(), entries, nil
+	return compressed.Bytes(), nil
 }

@@ -60,15 +60,15 @@ func TestABodyHoldsAsManyLinesAsFitAndAtLeastOne(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			batch := entries(test.sizes...)
-			body, count, err := encode(batch, audit.CEF, signer)
-			if err != nil || count != test.want {
-				t.Fatalf("%d of %d entries, %v; want %d", count, len(batch), err, test.want)
+			got, count := encode(batch, audit.CEF, signer, MaxBatchBytes)
+			if count != test.want {
+				t.Fatalf("%d of %d entries; want %d", count, len(batch), test.want)
 			}
 			var lines [][]byte
 			for i := range batch[:count] {
 				lines = append(lines, signer.AppendLine(nil, audit.CEF, &batch[i].Event))
 			}
-			if !bytes.Equal(unzipped(t, body), bytes.Join(lines, []byte("\n"))) {
+			if !bytes.Equal(got, bytes.Join(lines, []byte("\n"))) {
 				t.Error("the body is not the signed lines of these entries")
 			}
 		})
@@ -76,14 +76,17 @@ func TestABodyHoldsAsManyLinesAsFitAndAtLeastOne(t *testing.T) {
 }
 
 func TestTheSameEntriesGiveTheSameBody(t *testing.T) {
-	for _, format := range []audit.Format{audit.CEF, audit.JSON, audit.CPS} {
-		first, _, err := encode(entries(1, 2, 3), format, newSigner())
-		if err != nil {
-			t.Fatal(err)
+	body := func(format audit.Format) []byte {
+		lines, _ := encode(entries(1, 2, 3), format, newSigner(), MaxBatchBytes)
+		compressed, err := compress(lines)
+		if err != nil || !bytes.Equal(unzipped(t, compressed), lines) {
+			t.Errorf("%s: compressed, the lines are others: %v", format, err)
 		}
-		again, _, err := encode(entries(1, 2, 3), format, newSigner())
-		if err != nil || !bytes.Equal(first, again) {
-			t.Errorf("%s: another body the second time, %v", format, err)
+		return compressed
+	}
+	for _, format := range []audit.Format{audit.CEF, audit.JSON, audit.CPS} {
+		if !bytes.Equal(body(format), body(format)) {
+			t.Errorf("%s: another body the second time", format)
 		}
 	}
 }
@@ -159,7 +162,8 @@ func BenchmarkEncode(b *testing.B) {
 		b.Run(string(format), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, count, err := encode(batch, format, signer); err != nil || count != len(batch) {
+				lines, count := encode(batch, format, signer, MaxBatchBytes)
+				if _, err := compress(lines); err != nil || count != len(batch) {
 					b.Fatal(count, err)
 				}
 			}

@@ -8,7 +8,9 @@
 //
 // Konnect gives a batch up after its retries. Here the webhook is reported
 // inactive, as Konnect reports it, and the cursor stays: the same batch is
-// tried again, with growing pauses, until it is taken.
+// tried again, with growing pauses, until it is taken. Lines that are refused
+// for what they hold, while others of their batch pass, are set aside for
+// [Manager.Resend], and the rest goes on.
 package delivery
 
 import (
@@ -17,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,11 +30,20 @@ import (
 	"github.com/trailhook/trailhook/internal/registry"
 )
 
-// The limits of a batch: it leaves when the first of them is reached.
+// The limits of a batch that Options leaves at zero: it leaves when the first of
+// them is reached.
 const (
 	MaxBatchEvents = 1000
 	MaxBatchBytes  = 1_000_000 // before compression; a single larger line goes alone
 	MaxBatchWait   = 200 * time.Millisecond
+)
+
+// The values of Options.ContentEncoding. Konnect's documents say
+// application/gzip, which most receivers do not understand.
+const (
+	Gzip            = "gzip"
+	ApplicationGzip = "application/gzip"
+	Identity        = "identity" // not compressed, and no header
 )
 
 // The pauses that Options leaves at zero.
@@ -59,6 +71,11 @@ type Options struct {
 	// again: MinPause first, doubled each time up to MaxPause. Zero stands for
 	// the defaults.
 	MinPause, MaxPause time.Duration
+	// The limits of a batch; zero stands for MaxBatchEvents and the others.
+	MaxEvents       int
+	MaxBytes        int           // of the lines, before compression
+	MaxWait         time.Duration // for more events after the first
+	ContentEncoding string        // empty: Gzip
 }
 
 // Manager delivers the events of all enabled webhooks.
@@ -67,6 +84,9 @@ type Manager struct {
 	states  *broker.Bucket[state]
 	shards  *shards
 	metrics metrics
+	asides  *asides
+
+	resending sync.Map // the streams whose lines are being sent again
 }
 
 // state is what delivery remembers of a webhook, under the webhook's id.
@@ -74,7 +94,12 @@ type state struct {
 	// Cursor is the position of the last event that was taken, or that was lost.
 	Cursor journal.Position `json:"cursor"`
 	// Lost counts events that retention took before the endpoint did.
-	Lost          uint64    `json:"lost"`
+	Lost uint64 `json:"lost"`
+	// SetAside counts events that were set aside, ever.
+	SetAside      uint64    `json:"set_aside,omitempty"`
+	Sent          uint64    `json:"sent"`            // events that the endpoint took
+	Failed        uint64    `json:"failed"`          // deliveries that failed, retries included
+	NextAttemptAt time.Time `json:"next_attempt_at"` // zero: not waiting
 	LastAttemptAt time.Time `json:"last_attempt_at"`
 	LastCode      int       `json:"last_code"` // 0: there was no answer
 	LastMessage   string    `json:"last_message"`
@@ -92,6 +117,12 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 		states.Close()
 		return nil, fmt.Errorf("delivery: %w", err)
 	}
+	if m.asides, err = openAsides(ctx, o); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("delivery: %w", err)
+	}
+	m.MaxEvents, m.MaxBytes = cmp.Or(o.MaxEvents, MaxBatchEvents), cmp.Or(o.MaxBytes, MaxBatchBytes)
+	m.MaxWait, m.ContentEncoding = cmp.Or(o.MaxWait, MaxBatchWait), cmp.Or(o.ContentEncoding, Gzip)
 	m.MinPause = cmp.Or(o.MinPause, DefaultMinPause)
 	m.MaxPause = cmp.Or(o.MaxPause, DefaultMaxPause)
 	m.metrics = newMetrics(o.Metrics)
@@ -116,6 +147,7 @@ func (m *Manager) Close() {
 func (m *Manager) Run(ctx context.Context) {
 	appended := m.Journal.Watch()
 	defer appended.Close()
+	defer m.startReplays(ctx)()
 	sharing := make(chan struct{})
 	go func() {
 		defer close(sharing)

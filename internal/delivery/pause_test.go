@@ -138,6 +138,11 @@ func TestTheStatusTellsHowTheLastDeliveryWent(t *testing.T) {
 		org.record(1)
 		org.awaitStatus(test.want.Webhook)
 		test.want.LastAttemptAt = instant
+		if test.want.Webhook == Active {
+			test.want.Sent = 1
+		} else {
+			test.want.Failed, test.want.NextAttemptAt = 1, instant.Add(never)
+		}
 		if diff := cmp.Diff(test.want, org.status()); diff != "" {
 			t.Errorf("%s: status (-want +got):\n%s", test.name, diff)
 		}

@@ -7,20 +7,36 @@ import (
 
 	"github.com/trailhook/trailhook/internal/journal"
 	"github.com/trailhook/trailhook/internal/outbound"
-	"github.com/trailhook/trailhook/internal/registry"
 )
 
-// send posts as much of the batch as fits one request, by the retry rule, and
-// returns the rest. When the endpoint did not take it, the rest is all of it.
+// verdict is what became of one request.
+type verdict struct {
+	code    int // of the answer; 0: there was none
+	message string
+	// given up, since the setting has changed or the process is to end: it says
+	// nothing of the endpoint
+	interrupted bool
+}
+
+func (v verdict) taken() bool { return v.code >= 200 && v.code <= 299 }
+
+// content reports whether the endpoint refuses what the request carries, so that
+// less of it may pass, and not who sends it or how.
+func (v verdict) content() bool {
+	switch v.code {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
+}
+
+func (v verdict) tooLarge() bool { return v.code == http.StatusRequestEntityTooLarge }
+
+// post sends one request by the retry rule.
 //
 // Once the setting has changed, or the process is to end, an attempt that would
 // be retried is given up instead, without a word on the endpoint.
-func (w *worker) send(ctx context.Context, before setting, batch []journal.Entry) (rest []journal.Entry, taken bool) {
-	request, sent, err := w.request(before.webhook, batch)
-	if err != nil {
-		w.note(ctx, 0, err.Error(), true)
-		return batch, false
-	}
+func (w *worker) post(ctx context.Context, before setting, request outbound.Request) verdict {
 	sending, cancel := outlive(ctx, shutdownGrace)
 	defer cancel()
 	response, err := w.Client.PostRetrying(sending, request, func(a outbound.Attempt) {
@@ -30,50 +46,19 @@ func (w *worker) send(ctx context.Context, before setting, batch []journal.Entry
 		}
 	})
 	if err != nil && sending.Err() != nil {
-		return batch, false
+		return verdict{interrupted: true}
 	}
 	code, message := outbound.Describe(response, err)
-	if err != nil || code < 200 || code > 299 {
-		w.note(ctx, code, message, true)
-		return batch, false
-	}
-	w.state.Cursor = batch[sent-1].Position
-	w.metrics.delivered.Add(float64(sent))
-	w.note(ctx, code, message, false)
-	return batch[sent:], true
+	return verdict{code: code, message: message}
 }
 
-// request encodes, signs and compresses what fits one request for the
-// webhook's destination as it is configured now.
-func (w *worker) request(webhook registry.Webhook, batch []journal.Entry) (request outbound.Request, sent int, err error) {
-	destination, err := w.Registry.Destination(webhook.OrgID, webhook.DestinationID)
-	if err != nil {
-		return outbound.Request{}, 0, err
-	}
-	authorization, err := w.Registry.Authorization(destination)
-	if err != nil {
-		return outbound.Request{}, 0, err
-	}
-	signer, err := w.Registry.Signer()
-	if err != nil {
-		return outbound.Request{}, 0, err
-	}
-	body, sent, err := encode(batch, destination.LogFormat, signer)
-	if err != nil {
-		return outbound.Request{}, 0, err
-	}
-	header := http.Header{
-		"Content-Type":     {"text/plain"},
-		"Content-Encoding": {"gzip"},
-		"User-Agent":       {w.UserAgent},
-	}
-	if authorization != "" {
-		header.Set("Authorization", authorization)
-	}
-	return outbound.Request{
-		URL: destination.Endpoint, Header: header, Body: body,
-		SkipTLSVerify: destination.SkipSSLVerification,
-	}, sent, nil
+// taken moves the cursor beyond the entries, which the endpoint has taken.
+func (w *worker) taken(ctx context.Context, entries []journal.Entry, v verdict) {
+	w.state.Cursor = entries[len(entries)-1].Position
+	w.state.Sent += uint64(len(entries))
+	w.metrics.delivered.Add(float64(len(entries)))
+	w.note(ctx, v.code, v.message, false)
+	w.patience()
 }
 
 // note remembers how the last attempt went. It is written with the cursor, in
@@ -87,7 +72,11 @@ func (w *worker) note(ctx context.Context, code int, message string, failing boo
 			w.logger.Info("webhook is active again", "code", code)
 		}
 	}
-	w.state.Failing = failing
+	w.state.Failing, w.state.NextAttemptAt = failing, time.Time{}
+	if failing {
+		w.state.Failed++
+		w.state.NextAttemptAt = w.Now().UTC().Add(w.wait).Truncate(time.Millisecond)
+	}
 	w.state.LastAttemptAt = w.Now().UTC().Truncate(time.Millisecond)
 	w.state.LastCode, w.state.LastMessage = code, message
 	w.save(ctx)

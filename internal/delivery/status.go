@@ -1,10 +1,12 @@
 package delivery
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/trailhook/trailhook/internal/journal"
 	"github.com/trailhook/trailhook/internal/outbound"
 	"github.com/trailhook/trailhook/internal/registry"
 )
@@ -22,7 +24,11 @@ type Status struct {
 	LastAttemptAt time.Time // zero: there was none
 	LastCode      int       // of the last answer; 0: there was none
 	LastMessage   string
-	Lost          uint64 // events that retention took before the endpoint did
+	NextAttemptAt time.Time // zero: it is not waiting to try again
+	Sent          uint64    // events that the endpoint took
+	Failed        uint64    // deliveries that failed, retries included
+	Lost          uint64    // events that retention took before the endpoint did
+	SetAside      uint64    // events that were set aside, ever
 }
 
 // Status returns how the webhook's delivery stands.
@@ -36,7 +42,11 @@ func (m *Manager) Status(hook registry.Webhook) Status {
 		LastAttemptAt: entry.Value.LastAttemptAt,
 		LastCode:      entry.Value.LastCode,
 		LastMessage:   entry.Value.LastMessage,
+		NextAttemptAt: entry.Value.NextAttemptAt,
+		Sent:          entry.Value.Sent,
+		Failed:        entry.Value.Failed,
 		Lost:          entry.Value.Lost,
+		SetAside:      entry.Value.SetAside,
 	}
 	if entry.Value.Failing {
 		status.Webhook = Inactive
@@ -44,9 +54,19 @@ func (m *Manager) Status(hook registry.Webhook) Status {
 	return status
 }
 
+// Backlog returns what waits to be delivered. A webhook that was never enabled
+// has none: it begins with what comes once it is.
+func (m *Manager) Backlog(ctx context.Context, hook registry.Webhook) (journal.Backlog, error) {
+	if !hook.WasEnabled {
+		return journal.Backlog{}, nil
+	}
+	return m.Journal.Backlog(ctx, streamOf(hook), m.stateOf(hook).Cursor)
+}
+
 type metrics struct {
 	delivered prometheus.Counter
 	lost      prometheus.Counter
+	setAside  prometheus.Counter
 	attempts  *prometheus.CounterVec
 }
 
@@ -60,12 +80,16 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 			Name: "trailhook_delivery_lost_events_total",
 			Help: "Events that retention took before an endpoint did.",
 		}),
+		setAside: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "trailhook_delivery_set_aside_events_total",
+			Help: "Events that an endpoint refused while it took others, and that were set aside.",
+		}),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trailhook_delivery_attempts_total",
 			Help: "Requests to webhook endpoints, by the class of the answer's status or error.",
 		}, []string{"result"}),
 	}
-	registerer.MustRegister(m.delivered, m.lost, m.attempts)
+	registerer.MustRegister(m.delivered, m.lost, m.setAside, m.attempts)
 	return m
 }
 

@@ -39,15 +39,24 @@ func (j *Journal) compress(lines []byte) []byte {
 	return j.encoder.EncodeAll(lines, make([]byte, 0, len(lines)/3))
 }
 
+// lines returns the lines of a message.
+func (j *Journal) lines(m broker.Message) ([]byte, error) {
+	if bytes.HasPrefix(m.Data, []byte("{")) {
+		return m.Data, nil
+	}
+	lines, err := j.decoder.DecodeAll(m.Data, nil)
+	if err != nil {
+		return nil, fmt.Errorf("message %d is damaged: %w", m.Sequence, err)
+	}
+	return lines, nil
+}
+
 // entries returns the events of a message that stand after one position and
 // before another. Only those are decoded.
 func (j *Journal) entries(m broker.Message, after, before Position) ([]Entry, error) {
-	lines := m.Data
-	if !bytes.HasPrefix(lines, []byte("{")) {
-		var err error
-		if lines, err = j.decoder.DecodeAll(m.Data, nil); err != nil {
-			return nil, fmt.Errorf("message %d is damaged: %w", m.Sequence, err)
-		}
+	lines, err := j.lines(m)
+	if err != nil {
+		return nil, err
 	}
 	events := bytes.Count(lines, newline) + 1
 	entries := make([]Entry, 0, events)

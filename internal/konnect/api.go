@@ -48,8 +48,9 @@ type Options struct {
 // API serves the endpoints. It is an [http.Handler].
 type API struct {
 	Options
-	mux  *http.ServeMux
-	huma huma.API
+	mux    *http.ServeMux
+	huma   huma.API
+	trials trials
 }
 
 // New makes the API.
@@ -65,7 +66,10 @@ func New(o Options) *API {
 	a.huma = humago.New(a.mux, config)
 	a.controlPlaneRoutes()
 	a.destinationRoutes()
+	a.trialRoutes()
 	a.webhookRoutes()
+	a.setAsideRoutes()
+	a.replayRoutes()
 	a.keyRoutes()
 	return a
 }

@@ -199,10 +199,20 @@ var endpoints = []struct {
 	{request{method: "POST", target: "/v3/audit-log-destinations", body: `{}`}, "create", "audit-logs/destinations", 400},
 	{request{method: "GET", target: "/v3/audit-log-destinations/" + unused}, "retrieve", "audit-logs/destinations/" + unused, 404},
 	{request{method: "DELETE", target: "/v3/audit-log-destinations/" + unused}, "delete", "audit-logs/destinations/" + unused, 404},
+	{request{method: "POST", target: "/trailhook/v1/destinations/" + unused + "/test"}, "edit", "audit-logs/destinations/" + unused, 404},
 	{request{method: "GET", target: "/v3/audit-log-webhook"}, "retrieve", "audit-logs/webhook", 404},
 	{request{method: "PATCH", target: "/v3/audit-log-webhook", body: `{"enabled":true}`}, "edit", "audit-logs/webhook", 400},
 	{request{method: "DELETE", target: "/v3/audit-log-webhook"}, "delete", "audit-logs/webhook", 404},
 	{request{method: "GET", target: "/v3/audit-log-webhook/status"}, "retrieve", "audit-logs/webhook/status", 200},
+	{request{method: "GET", target: "/v3/audit-log-replay-job"}, "retrieve", "audit-logs/replay-job", 200},
+	{request{method: "PUT", target: "/v3/audit-log-replay-job", body: `{}`}, "edit", "audit-logs/replay-job", 400},
+	{request{method: "GET", target: "/v2/audit-log-replay-job"}, "retrieve", "audit-logs/replay-job", 200},
+	{request{method: "PUT", target: "/v2/audit-log-replay-job", body: `{}`}, "edit", "audit-logs/replay-job", 400},
+	{request{method: "GET", target: "/trailhook/v1/set-aside"}, "list", "audit-logs/set-aside", 200},
+	{request{method: "GET", target: "/trailhook/v1/set-aside/1"}, "retrieve", "audit-logs/set-aside/1", 404},
+	{request{method: "DELETE", target: "/trailhook/v1/set-aside/1"}, "delete", "audit-logs/set-aside/1", 404},
+	{request{method: "POST", target: "/trailhook/v1/set-aside/1/resend"}, "edit", "audit-logs/set-aside/1", 404},
+	{request{method: "POST", target: "/trailhook/v1/set-aside/resend"}, "edit", "audit-logs/set-aside", 409},
 	{request{method: "GET", target: "/v2/control-planes"}, "list", "control-planes", 200},
 	{request{method: "POST", target: "/v2/control-planes", body: `{}`}, "create", "control-planes", 400},
 	{request{method: "GET", target: "/v2/control-planes/" + unused}, "retrieve", "control-planes/" + unused, 404},
@@ -257,6 +267,7 @@ func TestWhatIsAnothersIsAnsweredLikeWhatIsNot(t *testing.T) {
 	w := newWorld(t)
 	destination, cp := w.newDestination(w.theirs, "d"), w.newControlPlane(w.theirs, "cp")
 	for _, test := range []struct{ method, before, id, after string }{
+		{"POST", "/trailhook/v1/destinations/", destination, "/test"},
 		{"GET", "/v3/audit-log-destinations/", destination, ""},
 		{"DELETE", "/v3/audit-log-destinations/", destination, ""},
 		{"GET", "/v2/control-planes/", cp, ""},

@@ -36,6 +36,8 @@ func TestACallLeavesItsEventsAndNoOthers(t *testing.T) {
 		{request{method: "PATCH", target: "/v3/audit-log-webhook", body: `{"audit_log_destination_id":"` + destination + `"}`}, "authentication authorization access:200"},
 		{request{method: "GET", target: "/v3/audit-log-webhook"}, "authentication authorization"},
 		{request{method: "GET", target: "/v3/audit-log-webhook/status"}, "authentication authorization"},
+		{request{method: "PUT", target: "/v3/audit-log-replay-job", body: `{}`}, "authentication authorization access:400"},
+		{request{method: "GET", target: "/v3/audit-log-replay-job"}, "authentication authorization"},
 		{request{method: "DELETE", target: "/v3/audit-log-destinations/" + destination}, "authentication authorization access:409"},
 		{request{method: "DELETE", target: "/v3/audit-log-webhook"}, "authentication authorization access:204"},
 		{request{method: "POST", target: "/v2/control-planes", token: w.ours.nobody}, "authentication authorization access:403"},

@@ -89,6 +89,8 @@ func (a *API) problemOf(c *call, err error) *Problem {
 	case errors.Is(err, registry.ErrInUse):
 		// A client looks for these words: Kong's kongctl waits for the webhook to let go.
 		return c.problem(http.StatusConflict, "The destination is in use by a webhook. Point the webhook elsewhere or delete it first")
+	case errors.Is(err, registry.ErrReplayRunning):
+		return c.problem(http.StatusConflict, "A replay job is currently running")
 	case errors.Is(err, registry.ErrConflict):
 		return c.problem(http.StatusConflict, "Somebody else changed this at the same moment. Read it again and retry")
 	case errors.Is(err, broker.ErrUnavailable):

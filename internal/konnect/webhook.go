@@ -40,13 +40,22 @@ type webhookStatus struct {
 		LastCode      int        `json:"last_response_code,omitempty"`
 		LastMessage   string     `json:"last_response_message,omitempty"`
 
-		Trailhook *deliveryDetails `json:"trailhook,omitempty" doc:"What Konnect does not tell; left out while there is nothing to tell."`
+		Trailhook *deliveryDetails `json:"trailhook,omitempty" doc:"What Konnect does not tell; left out while the webhook is unconfigured."`
 	}
 }
 
 // deliveryDetails is what a status says beyond Konnect's.
 type deliveryDetails struct {
-	LostEvents uint64 `json:"lost_events" doc:"Events that retention took before the endpoint did."`
+	BacklogEvents    uint64     `json:"backlog_events" doc:"Events that wait to be delivered."`
+	BacklogBytes     uint64     `json:"backlog_bytes" doc:"Their size as the journal writes them, before compression."`
+	BacklogEstimated bool       `json:"backlog_estimated" doc:"Whether the two are projected from the first of them."`
+	OldestAt         *time.Time `json:"backlog_oldest_at,omitempty" doc:"When the oldest of them was recorded."`
+	OldestLostAt     *time.Time `json:"backlog_oldest_lost_at,omitempty" doc:"When retention takes that one, delivered or not."`
+	SentEvents       uint64     `json:"sent_events" doc:"Events that the endpoint took, ever."`
+	FailedDeliveries uint64     `json:"failed_deliveries" doc:"Deliveries that failed with all their retries, ever."`
+	NextAttemptAt    *time.Time `json:"next_attempt_at,omitempty" doc:"When an inactive webhook is tried again."`
+	LostEvents       uint64     `json:"lost_events" doc:"Events that retention took before the endpoint did."`
+	SetAside         uint64     `json:"set_aside_events" doc:"Events that the endpoint refused while it took others, and that were set aside, ever."`
 }
 
 func (a *API) webhookRoutes() {
@@ -107,11 +116,28 @@ func (a *API) getWebhookStatus(ctx context.Context, _ *struct{}) (*webhookStatus
 	status := a.Delivery.Status(w)
 	out.Body.Status, out.Body.Enabled = status.Webhook, w.Enabled
 	out.Body.LastCode, out.Body.LastMessage = status.LastCode, status.LastMessage
-	if status.Lost > 0 {
-		out.Body.Trailhook = &deliveryDetails{LostEvents: status.Lost}
-	}
 	if !status.LastAttemptAt.IsZero() {
 		out.Body.LastAttemptAt = &status.LastAttemptAt
 	}
-	return out, nil
+	out.Body.Trailhook, err = a.deliveryDetails(ctx, w, status)
+	return out, err
+}
+
+func (a *API) deliveryDetails(ctx context.Context, w registry.Webhook, status delivery.Status) (*deliveryDetails, error) {
+	backlog, err := a.Delivery.Backlog(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	details := &deliveryDetails{
+		BacklogEvents: backlog.Events, BacklogBytes: backlog.Bytes, BacklogEstimated: backlog.Estimated,
+		SentEvents: status.Sent, FailedDeliveries: status.Failed, LostEvents: status.Lost, SetAside: status.SetAside,
+	}
+	if !status.NextAttemptAt.IsZero() {
+		details.NextAttemptAt = &status.NextAttemptAt
+	}
+	if !backlog.Oldest.IsZero() {
+		lost := backlog.Oldest.Add(a.Journal.Retention())
+		details.OldestAt, details.OldestLostAt = &backlog.Oldest, &lost
+	}
+	return details, nil
 }

@@ -42,6 +42,7 @@ type Client struct {
 	verifying   *http.Client
 	unverifying *http.Client
 	userAgent   string
+	unused      func(skipTLSVerify bool) *http.Client // makes one like these two, without connections
 }
 
 // Options are what New needs. The zero value reaches public addresses only and trusts the system's
@@ -97,6 +98,7 @@ func newClient(o Options, dial dialFunc) *Client {
 		verifying:   newHTTPClient(o, dial, false),
 		unverifying: newHTTPClient(o, dial, true),
 		userAgent:   o.UserAgent,
+		unused:      func(skipTLSVerify bool) *http.Client { return newHTTPClient(o, dial, skipTLSVerify) },
 	}
 }
 
@@ -137,18 +139,18 @@ func (c *Client) CloseIdleConnections() {
 // Post sends the body once and returns the answer, of whatever status. A longer body of the answer is cut
 // at the limit, and one that breaks off is kept as far as it came: the status is the receiver's word.
 func (c *Client) Post(ctx context.Context, r Request) (Response, error) {
-	response, _, err := c.once(ctx, http.MethodPost, r)
+	response, _, err := c.once(ctx, c.http(r), http.MethodPost, r)
 	return response, err
 }
 
 // Get fetches the URL once and returns the answer, of whatever status. A body that is longer than the
 // limit or breaks off is an error, since a part of a document is not the document.
 func (c *Client) Get(ctx context.Context, r Request) (Response, error) {
-	response, bodyErr, err := c.once(ctx, http.MethodGet, r)
+	response, bodyErr, err := c.once(ctx, c.http(r), http.MethodGet, r)
 	return response, errors.Join(err, bodyErr)
 }
 
-func (c *Client) once(ctx context.Context, method string, r Request) (response Response, bodyErr, err error) {
+func (c *Client) once(ctx context.Context, client *http.Client, method string, r Request) (response Response, bodyErr, err error) {
 	target, err := parseURL(r.URL)
 	if err != nil {
 		return Response{}, nil, fmt.Errorf("%s: the address %w", method, err)
@@ -158,7 +160,7 @@ func (c *Client) once(ctx context.Context, method string, r Request) (response R
 		return Response{}, nil, fail(method, target, err)
 	}
 	request.Header = c.header(r.Header)
-	answer, err := c.http(r).Do(request)
+	answer, err := client.Do(request)
 	if err != nil {
 		return Response{}, nil, fail(method, target, err)
 	}

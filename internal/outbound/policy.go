@@ -28,9 +28,9 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string {
 	if e.private {
-		return fmt.Sprintf("address %s is refused: %s (start with --allow-private-destinations to allow it)", e.Addr, e.Reason)
+		return fmt.Sprintf("address %s is refused: %s (start with --allow-private-destinations or --allow-destinations to allow it)", e.Addr, e.Reason)
 	}
-	return fmt.Sprintf("address %s is refused: %s (--allow-private-destinations does not allow it either)", e.Addr, e.Reason)
+	return fmt.Sprintf("address %s is refused: %s (--allow-private-destinations does not allow it either, only --allow-destinations does)", e.Addr, e.Reason)
 }
 
 // Check returns a *RefusedError unless the policy allows the address. An IPv6 address that stands for an

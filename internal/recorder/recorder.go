@@ -111,6 +111,17 @@ func (t *Trail) Accessed(status int) {
 	t.pending = append(t.pending, event)
 }
 
+// TestResource is what a test event is about: no permission is ever checked on it.
+const TestResource = "trailhook/test"
+
+// Test returns an event of the request for trying a destination out. It is
+// marked by its resource and not added: it did not happen.
+func (t *Trail) Test() audit.Event {
+	event := t.event(audit.Authorization)
+	event.Service, event.Resource, event.Action, event.Granted, event.Request = Service, TestResource, "retrieve", true, t.path
+	return event
+}
+
 // Commit makes what was added durable. After an error the same events are
 // tried again by the next Commit.
 func (t *Trail) Commit(ctx context.Context) error {

@@ -56,6 +56,7 @@ type Registry struct {
 	names         *broker.Bucket[nameClaim]
 	destinations  *broker.Bucket[Destination]
 	webhooks      *broker.Bucket[Webhook]
+	replayJobs    *broker.Bucket[ReplayJob]
 	signingKeys   *broker.Bucket[SigningKey]
 
 	// references orders what refers to an object against what removes it.
@@ -82,6 +83,7 @@ func Open(ctx context.Context, b *broker.Broker, o Options) (*Registry, error) {
 		open(ctx, b, r, &r.names, "names"),
 		open(ctx, b, r, &r.destinations, "destinations"),
 		open(ctx, b, r, &r.webhooks, "webhooks"),
+		open(ctx, b, r, &r.replayJobs, "replay_jobs"),
 		open(ctx, b, r, &r.signingKeys, "signing_keys"),
 	)
 	if err == nil {
@@ -145,10 +147,10 @@ func values[T any](entries []broker.Entry[T]) []T {
 }
 
 // publicKeys is what a signature can be verified with.
-func publicKeys(entries []broker.Entry[SigningKey]) []ed25519.PublicKey {
-	keys := make([]ed25519.PublicKey, len(entries))
-	for i, entry := range entries {
-		keys[i] = entry.Value.Public
+func publicKeys(list []SigningKey) []ed25519.PublicKey {
+	keys := make([]ed25519.PublicKey, len(list))
+	for i, key := range list {
+		keys[i] = key.Public
 	}
 	return keys
 }

@@ -34,6 +34,14 @@ type Sealer struct {
 // Parse makes a Sealer from the text of a keyset: what the key file holds, or the environment variable
 // TRAILHOOK_MASTER_KEY. A text that is not a keyset of AES256-GCM keys is an error, which does not quote it.
 func Parse(keysetJSON string) (*Sealer, error) {
+	handle, err := parseHandle(keysetJSON)
+	if err != nil {
+		return nil, err
+	}
+	return newSealer(handle)
+}
+
+func parseHandle(keysetJSON string) (*keyset.Handle, error) {
 	if strings.TrimSpace(keysetJSON) == "" {
 		return nil, errors.New("master key is empty: give a Tink keyset as JSON")
 	}
@@ -42,7 +50,7 @@ func Parse(keysetJSON string) (*Sealer, error) {
 		// The cause may quote what it could not read, and that may be the key: it is not passed on.
 		return nil, errors.New("master key is not a Tink keyset as JSON")
 	}
-	return newSealer(handle)
+	return handle, nil
 }
 
 // Seal encrypts the plaintext for one context, which names the object and the field that it belongs to and

@@ -10,7 +10,6 @@ import (
 	"github.com/trailhook/trailhook/internal/ingest"
 	"github.com/trailhook/trailhook/internal/journal"
 	"github.com/trailhook/trailhook/internal/konnect"
-	"github.com/trailhook/trailhook/internal/outbound"
 	"github.com/trailhook/trailhook/internal/recorder"
 	"github.com/trailhook/trailhook/internal/registry"
 	"github.com/trailhook/trailhook/internal/seal"
@@ -66,10 +65,16 @@ func (p *platform) open(ctx context.Context, s *Server) error {
 	}); err != nil {
 		return err
 	}
+	client, err := s.newDestinationClient()
+	if err != nil {
+		return err
+	}
 	p.delivery, err = delivery.Open(ctx, delivery.Options{
 		Registry: p.registry, Journal: p.journal, Broker: s.broker, Shared: s.config.Broker.URLs != "",
-		Client:    s.newClient(outbound.Policy{AllowPrivate: s.config.AllowPrivateDestinations}),
+		Client:    client,
 		UserAgent: s.userAgent(), Logger: s.logger, Metrics: s.metrics, Now: time.Now,
+		MaxEvents: s.config.Batch.Events, MaxBytes: s.config.Batch.Bytes, MaxWait: s.config.Batch.Wait,
+		ContentEncoding: s.config.ContentEncoding,
 	})
 	if err != nil {
 		return err

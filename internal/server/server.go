@@ -38,7 +38,9 @@ type Config struct {
 	// AllowPrivateDestinations lets webhooks reach loopback and private
 	// networks, and over http.
 	AllowPrivateDestinations bool
-	MasterKey                string // a keyset; empty: the file in the data directory
+	AllowDestinations        []netip.Prefix // networks that webhooks may reach, whatever they are
+	DestinationCA            string         // PEM file of authorities that webhooks trust beside the system's; empty: none
+	MasterKey                string         // a keyset; empty: the file in the data directory
 
 	Broker          broker.Options // the engine: Dir and Logger are the server's
 	Retention       time.Duration  // of events in the journal; 0: journal.Retention
@@ -47,8 +49,17 @@ type Config struct {
 	TrustedProxies  []netip.Prefix // whose word on a client's address and trace is taken
 	PrincipalNames  bool           // principals' names in the events
 
+	Batch           BatchLimits // of deliveries; what is zero stands for delivery's defaults
+	ContentEncoding string      // of deliveries; empty: gzip
+
 	Version string
 	Logger  *slog.Logger
+}
+
+// BatchLimits say when a batch leaves: when the first of them is reached.
+type BatchLimits struct {
+	Events, Bytes int
+	Wait          time.Duration
 }
 
 // Server is a running server.

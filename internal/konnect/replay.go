@@ -1,0 +1,86 @@
+package konnect
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/trailhook/trailhook/internal/delivery"
+	"github.com/trailhook/trailhook/internal/registry"
+)
+
+type newReplayJob struct {
+	Body struct {
+		StartAt time.Time `json:"start_at" doc:"Events that were recorded then or later."`
+		EndAt   time.Time `json:"end_at" doc:"Events that were recorded before."`
+	}
+}
+
+type replayJob struct {
+	Body struct {
+		StartAt   *time.Time `json:"start_at,omitempty"`
+		EndAt     *time.Time `json:"end_at,omitempty"`
+		Status    string     `json:"status" enum:"unconfigured,accepted,pending,running,completed,failed"`
+		UpdatedAt *time.Time `json:"updated_at,omitempty"`
+
+		Trailhook *replayDetails `json:"trailhook,omitempty" doc:"What Konnect does not tell; left out while there was no job."`
+	}
+}
+
+// replayDetails is what a replay job says beyond Konnect's.
+type replayDetails struct {
+	EventsSent    uint64     `json:"events_sent" doc:"Events that the endpoint has taken."`
+	EventsTotal   *uint64    `json:"events_total,omitempty" doc:"Events in all, exactly as counted before the first is sent; left out until then."`
+	StartedAt     *time.Time `json:"started_at,omitempty"`
+	FailureReason string     `json:"failure_reason,omitempty"`
+}
+
+func showReplayJob(j registry.ReplayJob) *replayJob {
+	out := &replayJob{}
+	out.Body.StartAt, out.Body.EndAt, out.Body.UpdatedAt = &j.StartAt, &j.EndAt, &j.UpdatedAt
+	out.Body.Status = string(j.Status)
+	details := &replayDetails{EventsSent: j.Sent, FailureReason: j.Reason}
+	if j.Counted() {
+		details.EventsTotal = &j.Events
+	}
+	if !j.StartedAt.IsZero() {
+		details.StartedAt = &j.StartedAt
+	}
+	out.Body.Trailhook = details
+	return out
+}
+
+func (a *API) replayRoutes() {
+	const resource, tag = "audit-logs/replay-job", "Audit-log replay job"
+	for version, suffix := range map[string]string{"/v3": "", "/v2": "-v2"} {
+		path := version + "/audit-log-replay-job"
+		register(a, route{"get-audit-log-replay-job" + suffix, http.MethodGet, path, "Retrieve how the region's replay job stands",
+			registry.Retrieve, resource, http.StatusOK, tag}, a.getReplayJob)
+		register(a, route{"update-audit-log-replay-job" + suffix, http.MethodPut, path, "Send the events of a time to the region's webhook again",
+			registry.Edit, resource, http.StatusAccepted, tag}, a.startReplayJob)
+	}
+}
+
+func (a *API) getReplayJob(ctx context.Context, _ *struct{}) (*replayJob, error) {
+	c := callOf(ctx)
+	job, err := a.Registry.ReplayJob(c.user.OrgID, c.region)
+	if errors.Is(err, registry.ErrNotFound) {
+		out := &replayJob{}
+		out.Body.Status = delivery.Unconfigured
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return showReplayJob(job), nil
+}
+
+func (a *API) startReplayJob(ctx context.Context, in *newReplayJob) (*replayJob, error) {
+	c := callOf(ctx)
+	job, err := a.Registry.StartReplayJob(ctx, c.user.OrgID, c.region, in.Body.StartAt, in.Body.EndAt, a.Journal.Retention())
+	if err != nil {
+		return nil, err
+	}
+	return showReplayJob(job), nil
+}
