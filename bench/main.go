@@ -23,6 +23,7 @@ import (
 type group func(context.Context) error
 
 var groups = map[string]group{
+	"delivery": deliveryGroup,
 	"journal":  journalGroup,
 	"tutorial": tutorial,
 }
@@ -34,6 +35,8 @@ func main() {
 			exit(serveChild(os.Args[2]))
 		case "idle-child":
 			exit(idleChild(context.Background()))
+		case "deliver-child":
+			exit(deliverChild(context.Background(), os.Args[2], os.Args[3]))
 		}
 	}
 	names := slices.Sorted(maps.Keys(groups))
