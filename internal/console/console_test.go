@@ -125,8 +125,9 @@ func konnectLine(change func(*audit.Event)) string {
 
 func TestAFoundLineIsShownWithWhatMatters(t *testing.T) {
 	s := start(t)
+	listed := konnectLine(nil)
 	s.send("Konnect", "Konnect", strings.Join([]string{
-		konnectLine(nil),
+		listed,
 		konnectLine(func(e *audit.Event) { e.Action, e.Granted = "delete", false }),
 		konnectLine(func(e *audit.Event) {
 			e.Kind, e.AuthType, e.Outcome = audit.Authentication, audit.AuthPAT, audit.OutcomeTokenExpired
@@ -141,7 +142,7 @@ func TestAFoundLineIsShownWithWhatMatters(t *testing.T) {
 	}
 	for _, want := range []string{
 		"4 records", "Authz.control-planes", "list, granted", "delete, denied", "sign in, token expired", "POST /v2/control-planes, 201",
-		"Ann", "127.0.0.6", `class="badge unsigned">unsigned`, konnectLine(nil)[:20], `value="_source=Konnect"`,
+		"Ann", "127.0.0.6", `class="badge unsigned">unsigned`, listed[:20], `value="_source=Konnect"`,
 	} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("the page does not hold %q", want)
