@@ -23,12 +23,17 @@ const claimLease = time.Minute
 // gives [ErrNameTaken]. has says of another claimant's id whether its object
 // exists and has the name.
 func (r *Registry) claimName(ctx context.Context, at, id string, has func(id string) bool) (release func(), err error) {
+	return r.claim(ctx, at, id, claimLease, has)
+}
+
+// claim is claimName with another lease.
+func (r *Registry) claim(ctx context.Context, at, id string, lease time.Duration, has func(id string) bool) (release func(), err error) {
 	mine := nameClaim{ID: id, At: r.instant()}
 	claim, err := r.names.Get(at)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
 		err = r.names.Create(ctx, at, mine)
-	case r.now().Sub(claim.Value.At) < claimLease || has(claim.Value.ID):
+	case r.now().Sub(claim.Value.At) < lease || has(claim.Value.ID):
 		return nil, ErrNameTaken
 	default:
 		err = r.names.Update(ctx, at, mine, claim.Revision)
@@ -41,7 +46,7 @@ func (r *Registry) claimName(ctx context.Context, at, id string, has func(id str
 	}
 	return func() {
 		if claim, err := r.names.Get(at); err == nil && claim.Value.ID == id {
-			_ = r.names.Delete(context.WithoutCancel(ctx), at, claim.Revision)
+			_ = r.names.Delete(context.WithoutCancel(ctx), at, claim.Revision) // else its lease ends it
 		}
 	}, nil
 }

@@ -62,16 +62,16 @@ func (r *Registry) Bootstrap(ctx context.Context, keep func(token string) error)
 		if r.bootstrapped() {
 			return "", nil
 		}
-		release, err := r.claimBootstrap(ctx)
-		if err != nil {
-			return "", fmt.Errorf("first start: %w", err)
-		}
-		if release != nil {
+		release, err := r.claim(ctx, "bootstrap", newID(), bootstrapLease, func(string) bool { return false })
+		if err == nil {
 			token, err := r.bootstrap(ctx, keep)
 			if err != nil {
 				release() // for the next to try at once; else the others wait to see the token
 			}
 			return token, err
+		}
+		if !errors.Is(err, ErrNameTaken) {
+			return "", fmt.Errorf("first start: %w", err)
 		}
 		select {
 		case <-changed:
@@ -88,29 +88,6 @@ func (r *Registry) bootstrapped() bool {
 
 // bootstrapLease is how long the others wait for one that has begun.
 const bootstrapLease = 10 * time.Second
-
-// claimBootstrap returns nil while another process has the claim.
-func (r *Registry) claimBootstrap(ctx context.Context) (release func(), err error) {
-	const at = "bootstrap"
-	mine := nameClaim{ID: newID(), At: r.instant()}
-	claim, err := r.names.Get(at)
-	switch {
-	case errors.Is(err, broker.ErrNotFound):
-		err = r.names.Create(ctx, at, mine)
-	case err == nil && r.now().Sub(claim.Value.At) < bootstrapLease:
-		return nil, nil
-	default:
-		err = r.names.Update(ctx, at, mine, claim.Revision)
-	}
-	if errors.Is(err, broker.ErrConflict) {
-		return nil, nil
-	}
-	return func() {
-		if claim, err := r.names.Get(at); err == nil && claim.Value.ID == mine.ID {
-			_ = r.names.Delete(context.WithoutCancel(ctx), at, claim.Revision) // else its lease ends it
-		}
-	}, err
-}
 
 func (r *Registry) bootstrap(ctx context.Context, keep func(token string) error) (string, error) {
 	if r.bootstrapped() { // by who had the claim before us
