@@ -31,6 +31,7 @@ func (setAsideListCommand) Help() string {
 }
 
 func (c *setAsideListCommand) Run(ctx context.Context, s streams) error {
+	listed := 0
 	for next := setAsidePath; next != ""; {
 		var page struct {
 			Data []struct {
@@ -50,10 +51,14 @@ func (c *setAsideListCommand) Run(ctx context.Context, s streams) error {
 				return err
 			}
 		}
+		listed += len(page.Data)
 		next = page.Meta.Next
 		if next != "" && !strings.HasPrefix(next, setAsidePath+"?") {
 			return fmt.Errorf("the server names %q as the next page, which is none of this list", next)
 		}
+	}
+	if listed == 0 {
+		fmt.Fprintln(s.err, "no lines are set aside")
 	}
 	return nil
 }

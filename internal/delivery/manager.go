@@ -1,10 +1,11 @@
 // Package delivery sends what the journal holds to the webhooks' destinations.
 //
-// Each enabled webhook has a worker of its own, so that a slow endpoint holds
-// up nobody else. A worker follows its organization's events in its region,
-// gathers a batch, encodes and signs each event once, compresses and posts.
-// The cursor moves when the endpoint has answered 2xx, and only then: after a
-// crash the same batch goes out again, as the same bytes.
+// A webhook with something to send has a worker of its own, so that a slow
+// endpoint holds up nobody else; one with nothing to send has none. A worker
+// follows its organization's events in its region, gathers a batch, encodes and
+// signs each event once, compresses and posts. The cursor moves when the
+// endpoint has answered 2xx, and only then: after a crash the same batch goes
+// out again, as the same bytes.
 //
 // Konnect gives a batch up after its retries. Here the webhook is reported
 // inactive, as Konnect reports it, and the cursor stays: the same batch is

@@ -136,8 +136,9 @@ func (a *API) deliveryDetails(ctx context.Context, w registry.Webhook, status de
 		details.NextAttemptAt = &status.NextAttemptAt
 	}
 	if !backlog.Oldest.IsZero() {
-		lost := backlog.Oldest.Add(a.Journal.Retention())
-		details.OldestAt, details.OldestLostAt = &backlog.Oldest, &lost
+		oldest := backlog.Oldest.UTC().Truncate(time.Millisecond)
+		lost := oldest.Add(a.Journal.Retention())
+		details.OldestAt, details.OldestLostAt = &oldest, &lost
 	}
 	return details, nil
 }
