@@ -27,6 +27,14 @@ type siemEndpoint struct {
 	order []string
 }
 
+// newest is the line that came last.
+func (s *siemEndpoint) newest() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lines := s.lines[s.order[len(s.order)-1]]
+	return lines[len(lines)-1]
+}
+
 func newSIEMEndpoint(t *testing.T) *siemEndpoint {
 	s := &siemEndpoint{lines: map[string][]string{}}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

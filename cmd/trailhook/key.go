@@ -51,17 +51,28 @@ func (c *keyListCommand) Run(ctx context.Context, s streams) error {
 }
 
 type keyRotateCommand struct {
-	Announce bool      `help:"Only put the new key into the key set; the next rotation signs with it."`
-	Data     dataFlags `embed:""`
+	Announce    bool `help:"Only put the new key into the key set; the next rotation signs with it." xor:"how"`
+	Compromised bool `help:"Delete the private halves of all former keys at once: somebody may have them." xor:"how"`
+
+	Data dataFlags `embed:""`
 }
 
+// rotationDelay is how long the servers of a cluster have to hear of a new key
+// before one signs with it.
+const rotationDelay = 2 * time.Second
+
 func (keyRotateCommand) Help() string {
-	return `New lines are signed with the new key. The old one stays in the key set, so that lines signed with it
-verify; its private half is deleted. Prints the id of the new key. Who verifies may have the key set in a cache,
+	return `Events from now on are signed with the new key. The old one stays in the key set, so that lines signed with it
+verify; its private half stays too, sealed, for twice the retention: an event from before the rotation that is sent later,
+or again, carries the signature that it would have had. Prints the id of the new key. Who verifies may have the key set in a cache,
 for 5 minutes or longer: with --announce the new key is in the set before it signs.
 
   trailhook key rotate --announce      and when all caches have it
-  trailhook key rotate` + onStoppedData
+  trailhook key rotate
+
+Where somebody may have got at a key, its private half must not sign any more:
+
+  trailhook key rotate --compromised` + onStoppedData
 }
 
 func (c *keyRotateCommand) Run(ctx context.Context, s streams) error {
@@ -70,16 +81,27 @@ func (c *keyRotateCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer closeAll()
-	rotate := r.RotateSigningKey
-	if c.Announce {
-		rotate = r.AnnounceSigningKey
-	}
-	made, err := rotate(ctx)
+	made, err := c.rotate(ctx, r)
 	if err != nil {
 		return err
 	}
+	if c.Compromised {
+		if _, err := r.DropRetiredSeeds(ctx, time.Now().Add(time.Second)); err != nil {
+			return err
+		}
+	}
 	_, err = fmt.Fprintln(s.out, made.KeyID)
 	return err
+}
+
+func (c *keyRotateCommand) rotate(ctx context.Context, r *registry.Registry) (registry.SigningKey, error) {
+	switch {
+	case c.Announce:
+		return r.AnnounceSigningKey(ctx)
+	case c.Data.NATS.URLs != "" && !c.Compromised:
+		return r.RotateSigningKey(ctx, rotationDelay)
+	}
+	return r.RotateSigningKey(ctx, 0)
 }
 
 type keyRotateMasterCommand struct {

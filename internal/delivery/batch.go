@@ -30,17 +30,20 @@ type packed struct {
 	bytes   int // of their lines, before compression
 }
 
-// prepare gathers the next batch, signs and compresses it: while another is on
-// its way, which idle tells the end of. A parcel without entries says that there
-// are none now. Whoever calls owns the follower and what is waiting until it
-// returns.
-func (w *worker) prepare(ctx context.Context, idle <-chan struct{}) (parcel, error) {
-	if err := w.gather(ctx, idle); err != nil || len(w.waiting) == 0 {
+// prepare gathers the next batch, of events up to last, signs and compresses it:
+// while another is on its way, which idle tells the end of. A parcel without
+// entries says that there are none now. Whoever calls owns the follower and what
+// is waiting until it returns.
+func (w *worker) prepare(ctx context.Context, idle <-chan struct{}, last journal.Position) (parcel, error) {
+	if err := w.gather(ctx, idle, last); err != nil || len(w.waiting) == 0 {
 		return parcel{}, err
 	}
 	n := min(len(w.waiting), w.MaxEvents)
+	for n > 1 && w.waiting[n-1].Position > last {
+		n--
+	}
 	p := parcel{entries: w.waiting[:n:n], setting: w.setting()}
-	made, err := w.pack(p.setting.webhook, p.entries, int(w.limit.Load()))
+	made, err := w.pack(p.setting.webhook, p.entries, w.size())
 	if err == nil { // else the turn of the batch will tell
 		n, p.entries, p.packed = made.sent, p.entries[:made.sent:made.sent], &made
 	}
@@ -51,14 +54,17 @@ func (w *worker) prepare(ctx context.Context, idle <-chan struct{}) (parcel, err
 // gather has wait in line what is there and what follows within MaxWait or, if
 // that takes longer, until the request on its way is answered; less when a
 // batch is full before.
-func (w *worker) gather(ctx context.Context, idle <-chan struct{}) error {
-	size := 0
+func (w *worker) gather(ctx context.Context, idle <-chan struct{}, last journal.Position) error {
+	size, most := 0, w.size()
 	take := func(entries []journal.Entry) {
 		for i := range entries {
 			size += atLeast(&entries[i].Event)
 		}
 	}
-	full := func() bool { return len(w.waiting) >= w.MaxEvents || size >= int(w.limit.Load()) }
+	full := func() bool {
+		n := len(w.waiting)
+		return n >= w.MaxEvents || size >= most || n > 0 && w.waiting[n-1].Position >= last
+	}
 	take(w.waiting)
 	if len(w.waiting) == 0 {
 		there, err := w.events.Ready(ctx, w.MaxEvents)
@@ -111,11 +117,10 @@ func (m *Manager) pack(webhook registry.Webhook, batch []journal.Entry, limit in
 	if err != nil {
 		return packed{}, err
 	}
-	signer, err := m.Registry.Signer()
+	lines, sent, err := encode(batch, destination.LogFormat, m.Registry.Signers(), limit)
 	if err != nil {
 		return packed{}, err
 	}
-	lines, sent := encode(batch, destination.LogFormat, signer, limit)
 	header := http.Header{
 		"Content-Type": {"text/plain"},
 		"User-Agent":   {m.UserAgent},
@@ -140,11 +145,16 @@ func (m *Manager) pack(webhook registry.Webhook, batch []journal.Entry, limit in
 }
 
 // encode makes the signed lines of as many entries as fit into limit bytes, at
-// least one. Encoding, signing and compression are deterministic, so the same
-// entries always give the same bytes.
-func encode(batch []journal.Entry, format audit.Format, signer *audit.Signer, limit int) (lines []byte, entries int) {
+// least one. Encoding, signing and compression are deterministic, and an event is
+// signed with the key of the time at which it was stored, so the same entries
+// always give the same bytes.
+func encode(batch []journal.Entry, format audit.Format, signers signers, limit int) (lines []byte, entries int, err error) {
 	lines = make([]byte, 0, 512*len(batch))
 	for i := range batch {
+		signer, err := signers.At(batch[i].Stored)
+		if err != nil {
+			return nil, 0, err
+		}
 		before := len(lines)
 		if i > 0 {
 			lines = append(lines, '\n')
@@ -156,7 +166,12 @@ func encode(batch []journal.Entry, format audit.Format, signer *audit.Signer, li
 		}
 		entries++
 	}
-	return lines, entries
+	return lines, entries, nil
+}
+
+// signers give the key that events of a time are signed with.
+type signers interface {
+	At(time.Time) (*audit.Signer, error)
 }
 
 func compress(lines []byte) ([]byte, error) {

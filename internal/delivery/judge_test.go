@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/trailhook/trailhook/internal/registry"
 )
 
 // judged starts a receiver that answers each request by what it holds.
@@ -85,8 +83,3 @@ func (o *tenant) awaitDone() {
 
 // soon are pauses that a test waits out.
 var soon = pauses(time.Millisecond, 20*time.Millisecond)
-
-// changeOf points a webhook at the destination.
-func changeOf(destination string, enabled bool) registry.WebhookChange {
-	return registry.WebhookChange{DestinationID: &destination, Enabled: &enabled}
-}

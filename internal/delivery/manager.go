@@ -1,11 +1,13 @@
 // Package delivery sends what the journal holds to the webhooks' destinations.
 //
 // A webhook with something to send has a worker of its own, so that a slow
-// endpoint holds up nobody else; one with nothing to send has none. A worker
-// follows its organization's events in its region, gathers a batch, encodes and
-// signs each event once, compresses and posts. The cursor moves when the
-// endpoint has answered 2xx, and only then: after a crash the same batch goes
-// out again, as the same bytes.
+// endpoint holds up nobody else; one with nothing to send has none, and one that
+// waits to try again costs a timer. However many webhooks there are, a bounded
+// number of workers runs at a time, and they share a bounded amount of memory.
+// A worker follows its organization's events in its region, gathers a batch,
+// encodes and signs each event once, compresses and posts. The cursor moves when
+// the endpoint has answered 2xx, and only then: after a crash the same batch
+// goes out again, as the same bytes.
 //
 // Konnect gives a batch up after its retries. Here the webhook is reported
 // inactive, as Konnect reports it, and the cursor stays: the same batch is
@@ -77,6 +79,7 @@ type Options struct {
 	MaxBytes        int           // of the lines, before compression
 	MaxWait         time.Duration // for more events after the first
 	ContentEncoding string        // empty: Gzip
+	MaxWorkers      int           // webhooks served at a time, and as many that fail; zero: 256
 }
 
 // Manager delivers the events of all enabled webhooks.
@@ -84,6 +87,8 @@ type Manager struct {
 	Options
 	states  *broker.Bucket[state]
 	shards  *shards
+	lanes   *lanes
+	busy    busy
 	metrics metrics
 	asides  *asides
 
@@ -113,7 +118,7 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("delivery: %w", err)
 	}
-	m := &Manager{Options: o, states: states}
+	m := &Manager{Options: o, states: states, busy: busy{workers: map[string]*worker{}}}
 	if m.shards, err = openShards(ctx, o, m.catchUp); err != nil {
 		states.Close()
 		return nil, fmt.Errorf("delivery: %w", err)
@@ -126,7 +131,9 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	m.MaxWait, m.ContentEncoding = cmp.Or(o.MaxWait, MaxBatchWait), cmp.Or(o.ContentEncoding, Gzip)
 	m.MinPause = cmp.Or(o.MinPause, DefaultMinPause)
 	m.MaxPause = cmp.Or(o.MaxPause, DefaultMaxPause)
+	m.lanes = &lanes{most: cmp.Or(o.MaxWorkers, maxWorkers)}
 	m.metrics = newMetrics(o.Metrics)
+	o.Metrics.MustRegister(collector{m})
 	return m, nil
 }
 
@@ -140,96 +147,6 @@ func (m *Manager) catchUp(ctx context.Context) error { return m.states.Put(ctx, 
 func (m *Manager) Close() {
 	m.states.Close()
 	m.shards.close()
-}
-
-// Run delivers until ctx is done, and returns when every worker has ended. A
-// webhook has a worker while there is something to send, and costs nothing
-// else.
-func (m *Manager) Run(ctx context.Context) {
-	appended := m.Journal.Watch()
-	defer appended.Close()
-	defer m.startReplays(ctx)()
-	sharing := make(chan struct{})
-	go func() {
-		defer close(sharing)
-		m.shards.run(ctx)
-	}()
-	r := &round{Manager: m, running: map[string]bool{}, ended: make(chan registry.Webhook)}
-	webhooks, shards := r.load(ctx)
-	for {
-		select {
-		case <-webhooks:
-			webhooks, shards = r.load(ctx)
-		case <-shards:
-			webhooks, shards = r.load(ctx)
-		case <-appended.C():
-			for _, stream := range appended.Take() {
-				r.wake(ctx, stream)
-			}
-		case hook := <-r.ended:
-			delete(r.running, hook.ID)
-			r.wake(ctx, streamOf(hook)) // there may be more by now
-		case <-ctx.Done():
-			for range r.running {
-				<-r.ended
-			}
-			<-sharing
-			return
-		}
-	}
-}
-
-// round is the state of a Run.
-type round struct {
-	*Manager
-	enabled map[journal.Stream]registry.Webhook
-	running map[string]bool // by webhook id
-	ended   chan registry.Webhook
-}
-
-func streamOf(hook registry.Webhook) journal.Stream {
-	return journal.Stream{Region: hook.Region, Organization: hook.OrgID}
-}
-
-// load looks at all webhooks anew, and returns what tells that it has to again.
-func (r *round) load(ctx context.Context) (webhooks, shards <-chan struct{}) {
-	webhooks, shards = r.Registry.WebhooksChanged(), r.shards.changed()
-	all := r.Registry.Webhooks()
-	r.enabled = make(map[journal.Stream]registry.Webhook, len(all))
-	for _, hook := range all {
-		if hook.Enabled {
-			r.enabled[streamOf(hook)] = hook
-			r.wake(ctx, streamOf(hook))
-		}
-	}
-	r.forget(ctx, all)
-	return webhooks, shards
-}
-
-// wake starts a worker for the stream's webhook if there is something to send,
-// and if it falls to this process to send it.
-func (r *round) wake(ctx context.Context, stream journal.Stream) {
-	hook, ok := r.enabled[stream]
-	if !ok || r.running[hook.ID] || ctx.Err() != nil {
-		return
-	}
-	if !r.Journal.Behind(stream, r.stateOf(hook).Cursor) {
-		return
-	}
-	lease, done, ok := r.shards.lease(hook.ID)
-	if !ok {
-		return
-	}
-	r.running[hook.ID] = true
-	go func() {
-		working, stop := context.WithCancel(ctx)
-		unleased := context.AfterFunc(lease, stop)
-		r.work(working, hook)
-		unleased()
-		stop()
-		done()
-		r.ended <- hook
-	}()
 }
 
 // stateOf returns where the webhook stands.

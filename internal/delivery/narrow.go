@@ -71,7 +71,7 @@ func (w *worker) narrow(ctx context.Context, before setting, batch []journal.Ent
 			return batch[at-len(suspects):], verdict{interrupted: true}
 		}
 		var err error
-		if made, err = w.pack(before.webhook, batch[at:min(at+size, len(batch))], int(w.limit.Load())); err != nil {
+		if made, err = w.pack(before.webhook, batch[at:min(at+size, len(batch))], w.size()); err != nil {
 			w.note(ctx, 0, err.Error(), true)
 			return batch[at-len(suspects):], verdict{}
 		}

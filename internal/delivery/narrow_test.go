@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/trailhook/trailhook/audit"
 )
 
 func TestLinesThatAreRefusedWhileOthersPassAreSetAsideAndTheRestGoesOnInOrder(t *testing.T) {
@@ -158,7 +160,7 @@ func TestTheNextBatchIsSignedWhileOneIsOnItsWayAndLeavesAfterIt(t *testing.T) {
 	}
 }
 
-func TestABatchMadeAheadIsMadeAnewWhenTheKeyOrTheDestinationChanges(t *testing.T) {
+func TestABatchMadeAheadIsMadeAnewWhenTheDestinationChanges(t *testing.T) {
 	t.Parallel()
 	first, release := hang(t, 200)
 	second := receive(t, taking(200))
@@ -166,22 +168,46 @@ func TestABatchMadeAheadIsMadeAnewWhenTheKeyOrTheDestinationChanges(t *testing.T
 	org := p.organization()
 	org.backlog(first.receiver, func() { org.record(2 * MaxBatchEvents) })
 	<-first.begun
-	key, err := p.registry.RotateSigningKey(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	org.sendTo(second)
 	release()
+	second.awaitEvents(MaxBatchEvents+1, 2*MaxBatchEvents)
+	if requests, _ := first.all(); len(requests) != 1 {
+		t.Errorf("%d requests to the former destination", len(requests))
+	}
+}
+
+func TestALineIsSignedWithTheKeyOfItsTimeHoweverLateItIsSent(t *testing.T) {
+	t.Parallel()
+	r := receive(t, taking(200))
+	p := start(t, t.TempDir())
+	org := p.organization()
+	before := p.registry.SigningKeyID()
+	var after string
+	org.backlog(r, func() {
+		org.record(10)
+		made, err := p.registry.RotateSigningKey(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after = made.KeyID
+		org.record(10)
+	})
 	keys, err := p.registry.KeySet()
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := second.awaitEvents(MaxBatchEvents+1, 2*MaxBatchEvents)[0].lines[0]
-	if _, kid := keys.Verify([]byte(line)); kid != key.KeyID {
-		t.Errorf("signed with %s, the key is %s", kid, key.KeyID)
-	}
-	if requests, _ := first.all(); len(requests) != 1 {
-		t.Errorf("%d requests to the former destination", len(requests))
+	at := 0
+	for _, request := range r.awaitEvents(1, 20) {
+		for _, line := range request.lines {
+			want := before
+			if at >= 10 {
+				want = after
+			}
+			if verdict, kid := keys.Verify([]byte(line)); verdict != audit.Valid || kid != want {
+				t.Errorf("line %d is %s, signed with %s; want %s", at, verdict, kid, want)
+			}
+			at++
+		}
 	}
 }
 

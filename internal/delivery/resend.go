@@ -105,7 +105,7 @@ func (m *Manager) resend(ctx context.Context, hook registry.Webhook, lines []Set
 }
 
 func (m *Manager) resendOne(ctx context.Context, hook registry.Webhook, line SetAside) (verdict, error) {
-	request, _, err := m.request(hook, []journal.Entry{{Position: line.Position, Event: line.Event}})
+	request, _, err := m.request(hook, []journal.Entry{{Position: line.Position, Stored: line.Stored, Event: line.Event}})
 	if err != nil {
 		return verdict{}, err
 	}

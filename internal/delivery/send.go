@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/trailhook/trailhook/internal/journal"
@@ -34,15 +35,27 @@ func (v verdict) tooLarge() bool { return v.code == http.StatusRequestEntityTooL
 
 // post sends one request by the retry rule.
 //
-// Once the setting has changed, or the process is to end, an attempt that would
-// be retried is given up instead, without a word on the endpoint.
+// Once the setting has changed, or the process is to end, or others need the
+// place, an attempt that would be retried is given up instead, and so is the wait
+// before a retry, without a word on the endpoint.
 func (w *worker) post(ctx context.Context, before setting, request outbound.Request) verdict {
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	sending, cancel := outlive(ctx, shutdownGrace)
 	defer cancel()
+	retrying := false
 	response, err := w.Client.PostRetrying(sending, request, func(a outbound.Attempt) {
 		w.metrics.attempted(a)
 		if ctx.Err() != nil || w.setting() != before {
 			cancel()
+		}
+		if !retrying && !(verdict{code: a.Status}).taken() {
+			retrying = true
+			if !w.lanes.inTrouble(w) {
+				w.displaced = true
+				cancel()
+			}
+			watching.Go(func() { w.changed(sending, before, cancel) })
 		}
 	})
 	if err != nil && sending.Err() != nil {
@@ -50,6 +63,25 @@ func (w *worker) post(ctx context.Context, before setting, request outbound.Requ
 	}
 	code, message := outbound.Describe(response, err)
 	return verdict{code: code, message: message}
+}
+
+// changed calls cancel once the setting is another one. It returns when ctx is
+// done, with or without that.
+func (w *worker) changed(ctx context.Context, before setting, cancel func()) {
+	for {
+		// Taken before the look at the setting, so that no change falls between.
+		webhooks, destinations := w.Registry.WebhooksChanged(), w.Registry.DestinationsChanged()
+		if w.setting() != before {
+			cancel()
+			return
+		}
+		select {
+		case <-webhooks:
+		case <-destinations:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // taken moves the cursor beyond the entries, which the endpoint has taken.

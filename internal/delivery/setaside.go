@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,9 +18,12 @@ import (
 	"github.com/trailhook/trailhook/internal/journal"
 )
 
-// MaxSetAside is how many lines of an organization and region are kept aside.
-// When there are as many, the next one holds the cursor.
-const MaxSetAside = 10_000
+// What is kept aside of an organization and region at most, in lines and in
+// bytes of their events. When there is as much, the next one holds the cursor.
+const (
+	MaxSetAside      = 10_000
+	MaxSetAsideBytes = 64 << 20
+)
 
 const (
 	asideStream = "SETASIDE"
@@ -37,6 +41,7 @@ type SetAside struct {
 	ID       string // names it in its organization and region
 	Webhook  string
 	Position journal.Position
+	Stored   time.Time // when the event became durable
 	At       time.Time // of the refusal
 	Code     int       // the endpoint's answer
 	Message  string
@@ -48,6 +53,7 @@ type SetAside struct {
 type asideRecord struct {
 	Webhook  string           `json:"webhook"`
 	Position journal.Position `json:"position"`
+	Stored   time.Time        `json:"stored"`
 	At       time.Time        `json:"at"`
 	Code     int              `json:"code"`
 	Message  string           `json:"message"`
@@ -57,9 +63,15 @@ type asideRecord struct {
 // events: in a stream, a message for each, on the subject
 // setaside.<region>.<organization>.<webhook>.<position>, which is written once.
 type asides struct {
-	broker *broker.Broker
-	stream jetstream.Stream
-	most   int // MaxSetAside
+	broker    *broker.Broker
+	stream    jetstream.Stream
+	most      int // MaxSetAside
+	mostBytes int // MaxSetAsideBytes
+
+	mu sync.Mutex
+	// sizes are the bytes aside, as far as this process has looked. Others may
+	// have removed some since: it looks again before it holds that against anybody.
+	sizes map[journal.Stream]int
 }
 
 func openAsides(ctx context.Context, o Options) (*asides, error) {
@@ -73,7 +85,9 @@ func openAsides(ctx context.Context, o Options) (*asides, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &asides{broker: o.Broker, stream: stream, most: MaxSetAside}, nil
+	return &asides{
+		broker: o.Broker, stream: stream, most: MaxSetAside, mostBytes: MaxSetAsideBytes, sizes: map[journal.Stream]int{},
+	}, nil
 }
 
 func asideSubject(s journal.Stream, rest string) string {
@@ -89,13 +103,8 @@ func (w *worker) setAside(ctx context.Context, lines []refused) error {
 	ctx, cancel := outlive(ctx, shutdownGrace)
 	defer cancel()
 	stream := streamOf(w.hook)
-	count, err := w.asides.count(ctx, stream)
-	if err != nil {
+	if err := w.asides.room(ctx, stream, len(lines)); err != nil {
 		return err
-	}
-	if count+len(lines) > w.asides.most {
-		return fmt.Errorf("the endpoint refuses lines, and %d are set aside, of %d at most: "+
-			"send them again or delete them (trailhook set-aside)", count, w.asides.most)
 	}
 	for _, line := range lines {
 		if err := w.asides.add(ctx, stream, w.hook.ID, line); err != nil {
@@ -111,30 +120,69 @@ func (w *worker) setAside(ctx context.Context, lines []refused) error {
 
 func (a *asides) add(ctx context.Context, s journal.Stream, webhook string, line refused) error {
 	data, err := json.Marshal(asideRecord{
-		Webhook: webhook, Position: line.entry.Position,
+		Webhook: webhook, Position: line.entry.Position, Stored: line.entry.Stored.UTC(),
 		At: line.at.UTC().Truncate(time.Millisecond), Code: line.code, Message: line.message,
 	})
 	if err != nil {
 		return fmt.Errorf("set an event aside: %w", err)
 	}
+	data = audit.AppendPull(append(data, '\n'), &line.entry.Event)
 	_, err = a.broker.Publish(ctx, &nats.Msg{
 		Subject: asideSubject(s, webhook+"."+line.entry.Position.String()),
-		Data:    audit.AppendPull(append(data, '\n'), &line.entry.Event),
+		Data:    data,
 		Header:  nats.Header{"Nats-Expected-Last-Subject-Sequence": {"0"}},
 	})
 	if err != nil && !errors.Is(err, broker.ErrConflict) {
 		return fmt.Errorf("set an event aside: %w", err)
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sizes[s] += len(data)
 	return nil
 }
 
-// count returns how many lines the organization has aside in the region.
-func (a *asides) count(ctx context.Context, s journal.Stream) (int, error) {
+// room says with an error that there is none for so many lines more. One of the
+// last of them may go beyond the bound in bytes.
+func (a *asides) room(ctx context.Context, s journal.Stream, lines int) error {
 	first, err := a.read(ctx, s, 0, 1)
 	if err != nil || len(first) == 0 {
-		return 0, err
+		return err
 	}
-	return int(first[0].Pending) + 1, nil
+	count := int(first[0].Pending) + 1
+	a.mu.Lock()
+	size, known := a.sizes[s]
+	a.mu.Unlock()
+	if !known || size >= a.mostBytes {
+		if size, err = a.measure(ctx, s); err != nil {
+			return err
+		}
+	}
+	if count+lines <= a.most && size < a.mostBytes {
+		return nil
+	}
+	return fmt.Errorf("the endpoint refuses lines, and %d are set aside, of %d at most, with %d bytes, of %d at most: "+
+		"send them again or delete them (trailhook set-aside)", count, a.most, size, a.mostBytes)
+}
+
+// measure adds up the bytes of the lines aside.
+func (a *asides) measure(ctx context.Context, s journal.Stream) (size int, err error) {
+	for from := uint64(0); ; {
+		messages, err := a.read(ctx, s, from, 1000)
+		if err != nil {
+			return 0, err
+		}
+		for _, m := range messages {
+			size += len(m.Data)
+			from = m.Sequence + 1
+		}
+		if len(messages) == 0 {
+			break
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sizes[s] = size
+	return size, nil
 }
 
 func (a *asides) read(ctx context.Context, s journal.Stream, from uint64, most int) ([]broker.Message, error) {
@@ -195,7 +243,7 @@ func parseAside(m broker.Message, event bool) (line SetAside, err error) {
 	}
 	line.ID = strconv.FormatUint(m.Sequence, 10)
 	line.Webhook, line.Position = record.Webhook, record.Position
-	line.At, line.Code, line.Message = record.At, record.Code, record.Message
+	line.Stored, line.At, line.Code, line.Message = record.Stored, record.At, record.Code, record.Message
 	return line, nil
 }
 

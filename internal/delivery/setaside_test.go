@@ -147,3 +147,55 @@ func TestWhenNoMoreCanBeSetAsideTheCursorIsHeldUntilThereIsRoom(t *testing.T) {
 	requests, _ := r.all()
 	r.checkRepeats(requests)
 }
+
+func TestWhatIsSetAsideIsBoundedInBytesToo(t *testing.T) {
+	t.Parallel()
+	p := start(t, t.TempDir(), soon)
+	p.manager.asides.mostBytes = 20_000
+	org := p.organization()
+	r := judged(t, poisoned(400, 2, 4, 6))
+	org.backlog(r, func() { org.recordAs(7, strings.Repeat("x", 15_000)) })
+	org.await(func() bool { return strings.Contains(org.status().LastMessage, "2 are set aside") })
+	// Removed by another process, of which this one does not hear.
+	lines, err := p.manager.SetAside(t.Context(), region, org.id)
+	if err != nil || len(lines) != 2 {
+		t.Fatalf("%+v, %v", lines, err)
+	}
+	if err := p.manager.DeleteSetAside(t.Context(), region, org.id, lines[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	org.awaitDone()
+	if got := org.aside(); !slices.Equal(got, []int{4, 6}) {
+		t.Errorf("set aside are %v", got)
+	}
+}
+
+func TestAnyProcessOfAClusterListsAndResendsWhatAnotherHasSetAside(t *testing.T) {
+	t.Parallel()
+	p := start(t, t.TempDir(), soon, shared)
+	org := p.organization()
+	var mended atomic.Bool
+	judge := poisoned(400, 2)
+	r := judged(t, func(got received) int {
+		if mended.Load() {
+			return 200
+		}
+		return judge(got)
+	})
+	org.backlog(r, func() { org.record(3) })
+	org.awaitDone()
+	other, err := Open(t.Context(), p.alongsideOptions("process/2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	mended.Store(true)
+	if got, err := other.Resend(t.Context(), region, org.id, ""); err != nil || got.Sent != 1 {
+		t.Errorf("sent again: %+v, %v", got, err)
+	}
+	if got := org.aside(); len(got) > 0 {
+		t.Errorf("still set aside: %v", got)
+	}
+	requests, _ := r.all()
+	r.checkRepeats(requests)
+}

@@ -12,9 +12,7 @@ import (
 // alongside starts another process's delivery on the same engines.
 func (p *platform) alongside(userAgent string) (stop func()) {
 	p.Helper()
-	o := p.manager.Options
-	o.UserAgent, o.Metrics = userAgent, prometheus.NewRegistry()
-	other, err := Open(p.Context(), o)
+	other, err := Open(p.Context(), p.alongsideOptions(userAgent))
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -31,6 +29,12 @@ func (p *platform) alongside(userAgent string) (stop func()) {
 	})
 	p.Cleanup(stop)
 	return stop
+}
+
+func (p *platform) alongsideOptions(userAgent string) Options {
+	o := p.manager.Options
+	o.UserAgent, o.Metrics = userAgent, prometheus.NewRegistry()
+	return o
 }
 
 func shared(o *Options) { o.Shared, o.UserAgent = true, "process/1" }

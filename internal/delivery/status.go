@@ -4,10 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/trailhook/trailhook/internal/journal"
-	"github.com/trailhook/trailhook/internal/outbound"
 	"github.com/trailhook/trailhook/internal/registry"
 )
 
@@ -61,42 +58,4 @@ func (m *Manager) Backlog(ctx context.Context, hook registry.Webhook) (journal.B
 		return journal.Backlog{}, nil
 	}
 	return m.Journal.Backlog(ctx, streamOf(hook), m.stateOf(hook).Cursor)
-}
-
-type metrics struct {
-	delivered prometheus.Counter
-	lost      prometheus.Counter
-	setAside  prometheus.Counter
-	attempts  *prometheus.CounterVec
-}
-
-func newMetrics(registerer prometheus.Registerer) metrics {
-	m := metrics{
-		delivered: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "trailhook_delivery_events_total",
-			Help: "Events that webhook endpoints have taken.",
-		}),
-		lost: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "trailhook_delivery_lost_events_total",
-			Help: "Events that retention took before an endpoint did.",
-		}),
-		setAside: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "trailhook_delivery_set_aside_events_total",
-			Help: "Events that an endpoint refused while it took others, and that were set aside.",
-		}),
-		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "trailhook_delivery_attempts_total",
-			Help: "Requests to webhook endpoints, by the class of the answer's status or error.",
-		}, []string{"result"}),
-	}
-	registerer.MustRegister(m.delivered, m.lost, m.setAside, m.attempts)
-	return m
-}
-
-func (m metrics) attempted(a outbound.Attempt) {
-	result := "error"
-	if a.Err == nil {
-		result = string('0'+rune(a.Status/100)) + "xx"
-	}
-	m.attempts.WithLabelValues(result).Inc()
 }

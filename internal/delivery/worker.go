@@ -1,12 +1,16 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/journal"
 	"github.com/trailhook/trailhook/internal/registry"
 )
@@ -17,61 +21,143 @@ type worker struct {
 	hook   registry.Webhook // as it was when the worker began: its id, organization and region do not change
 	state  state
 	logger *slog.Logger
+	oldest atomic.Int64 // when the oldest event that waits was recorded, or had come: Unix milliseconds
 
 	// Of whoever prepares.
 	events  *journal.Follower
 	waiting []journal.Entry // read, and not yet in a parcel
 
-	limit   atomic.Int64  // bytes of a request: less than MaxBytes after a 413
-	eased   int           // requests taken since the limit changed
-	wait    time.Duration // the next pause
-	suspect int           // how many lines in a row may be refused alone before it is held against the endpoint
+	limit   atomic.Int64     // bytes of a request: less than MaxBytes after a 413
+	eased   int              // requests taken since the limit changed
+	wait    time.Duration    // the next pause
+	suspect int              // how many lines in a row may be refused alone before it is held against the endpoint
+	batch   journal.Position // the last of a batch that was refused: it is tried again as it was; 0: none
+	company bool             // what comes next was refused for what it holds: it is tried together with what follows
+
+	// What the last run left.
+	ended     outcome
+	pause     time.Duration    // before the next one
+	refusedAs setting          // how the webhook was set up
+	refusedTo journal.Position // the last event that was refused
+	unsettled bool             // few lines were refused, and nothing after them that could have been taken
+
+	// Of the round.
+	lane      lane
+	displaced bool // a request has failed, and there was no place to retry it: it waits for one
+	pausing   bool
+	pauses    int
+	hurried   bool // the pause before was cut short by an event
+	timer     *time.Timer
 }
 
-// work delivers the webhook's events until there are no more, or it is
-// disabled or deleted, or ctx is done.
-//
-// While a batch is on its way the next one is made ready, and no more than that.
-func (m *Manager) work(ctx context.Context, hook registry.Webhook) {
+// outcome is why a worker has stopped running.
+type outcome int
+
+const (
+	caughtUp outcome = iota // nothing is left to send, or nobody wants it
+	yielded                 // others wait for its place
+	holding                 // what comes next was refused, or could not be read: it is tried again after a pause
+)
+
+// turnTime is how long a worker keeps its place while others wait for one.
+const turnTime = time.Second
+
+// endless is after every event.
+const endless journal.Position = math.MaxUint64
+
+// readPause is the pause before the journal is read again that could not be.
+const readPause = time.Second
+
+func (m *Manager) newWorker(hook registry.Webhook, state state) *worker {
 	w := &worker{
 		Manager: m,
 		hook:    hook,
-		state:   m.stateOf(hook),
+		state:   state,
 		logger:  m.Logger.With("organization", hook.OrgID, "region", hook.Region),
 	}
+	w.oldest.Store(m.Now().UnixMilli())
 	w.limit.Store(int64(m.MaxBytes))
 	w.patience()
-	events, err := m.Journal.Follow(hook.Region, hook.OrgID, w.state.Cursor)
+	return w
+}
+
+// run delivers the webhook's events until there are no more, or it is disabled
+// or deleted, or ctx is done; until a batch is refused, or others want the
+// place. It holds no events when it returns: they are read again.
+//
+// While a batch is on its way the next one is made ready, and no more than that.
+func (w *worker) run(ctx context.Context) outcome {
+	events, err := w.Journal.Follow(w.hook.Region, w.hook.OrgID, w.state.Cursor)
 	if err != nil {
-		w.logger.Error("cannot follow the journal; the webhook is not served", "error", err)
-		return
+		return w.unreadable(ctx, err)
 	}
 	w.events = events
+	defer func() { w.events, w.waiting = nil, nil }()
 	idle := make(chan struct{})
 	close(idle)
-	next, err := w.prepare(ctx, idle)
+	begun := time.Now()
+	w.displaced = false
+	next, err := w.begin(ctx, idle)
 	for ctx.Err() == nil && w.enabled() {
 		switch {
 		case err != nil:
-			w.logger.Error("cannot read the journal; trying again", "error", err)
-			w.pause(ctx, time.Second, w.setting())
+			return w.unreadable(ctx, err)
 		case len(next.entries) == 0:
 			w.passOver(ctx)
-			return
-		default:
-			var goOn bool
-			if next, err, goOn = w.turn(ctx, next); !goOn {
-				return
-			}
+			return caughtUp
+		case time.Since(begun) > turnTime && w.lanes.crowded(w):
+			return yielded
 		}
-		if err != nil || len(next.entries) == 0 {
-			next, err = w.prepare(ctx, idle) // there may be more by now
+		var refused bool
+		next, refused, err = w.turn(ctx, next)
+		if refused {
+			return holding
+		}
+		if w.displaced {
+			return yielded
+		}
+		if err == nil && len(next.entries) == 0 {
+			next, err = w.prepare(ctx, idle, endless) // there may be more by now
 		}
 	}
+	return caughtUp
+}
+
+// begin prepares what a run begins with: after a refusal, what was refused.
+func (w *worker) begin(ctx context.Context, idle <-chan struct{}) (parcel, error) {
+	last, company := cmp.Or(w.batch, endless), w.company
+	w.batch, w.company = 0, false
+	if !company {
+		return w.prepare(ctx, idle, last)
+	}
+	// One of those that follow may pass, if not in the same request.
+	if err := w.gather(ctx, idle, last); err != nil {
+		return parcel{}, err
+	}
+	n := min(len(w.waiting), w.MaxEvents)
+	p := parcel{entries: w.waiting[:n:n]}
+	w.waiting = slices.Clone(w.waiting[n:])
+	return p, nil
+}
+
+// unreadable holds the cursor before what the journal cannot give.
+func (w *worker) unreadable(ctx context.Context, err error) outcome {
+	if ctx.Err() != nil {
+		return caughtUp
+	}
+	w.pause, w.refusedAs, w.unsettled = readPause, w.setting(), false
+	if errors.Is(err, broker.ErrUnavailable) {
+		w.logger.Warn("cannot read the journal; trying again", "error", err)
+		return holding
+	}
+	w.pause = w.wait
+	w.note(ctx, 0, "the journal cannot be read: "+err.Error(), true)
+	w.wait = min(2*w.wait, w.MaxPause)
+	return holding
 }
 
 // turn delivers a batch while the next one is made ready, and returns that.
-func (w *worker) turn(ctx context.Context, p parcel) (next parcel, err error, goOn bool) {
+func (w *worker) turn(ctx context.Context, p parcel) (next parcel, refused bool, err error) {
 	type preparation struct {
 		parcel
 		err error
@@ -80,26 +166,20 @@ func (w *worker) turn(ctx context.Context, p parcel) (next parcel, err error, go
 	defer stop()
 	idle, ready := make(chan struct{}), make(chan preparation, 1)
 	go func() {
-		next, err := w.prepare(preparing, idle)
+		next, err := w.prepare(preparing, idle, endless)
 		ready <- preparation{next, err}
 	}()
-	left, company, goOn := w.deliver(ctx, p)
+	left, refused := w.deliver(ctx, p)
 	close(idle)
-	if !goOn {
+	if refused {
 		stop()
 	}
 	after := <-ready
-	if !goOn || len(left) == 0 {
-		return after.parcel, after.err, goOn
+	if refused || len(left) == 0 {
+		return after.parcel, refused, after.err
 	}
 	w.waiting = slices.Concat(left, after.entries, w.waiting)
-	if !company {
-		return parcel{}, after.err, true // it is prepared from what waits
-	}
-	n := min(len(w.waiting), w.MaxEvents)
-	next = parcel{entries: w.waiting[:n:n]}
-	w.waiting = slices.Clone(w.waiting[n:])
-	return next, nil, true // an error of the engine meets the next preparation too
+	return parcel{}, false, after.err // it is prepared from what waits
 }
 
 // passOver moves the cursor beyond events that the journal had and dropped
@@ -135,38 +215,48 @@ func (s setting) enabled(id string) bool { return s.webhook.ID == id && s.webhoo
 
 func (w *worker) enabled() bool { return w.setting().enabled(w.hook.ID) }
 
-// deliver sends the batch until it, or a part of it, is taken or set aside, and
-// returns the rest. With company it has refused all of the rest for what it
-// holds, and is to be tried together with what follows. goOn is false when the
-// worker is to end: the events will be read again.
-func (w *worker) deliver(ctx context.Context, p parcel) (left []journal.Entry, company, goOn bool) {
+// deliver sends the batch until a part of it, or all, is taken or set aside, and
+// returns the rest; or until it is refused.
+func (w *worker) deliver(ctx context.Context, p parcel) (left []journal.Entry, refused bool) {
 	batch := p.entries
 	for {
-		if batch = w.unexpired(ctx, batch); len(batch) == 0 {
-			return nil, false, true
-		}
 		before := w.setting()
-		if ctx.Err() != nil || !before.enabled(w.hook.ID) {
-			return nil, false, false
+		if batch = w.unexpired(ctx, batch); len(batch) == 0 || ctx.Err() != nil || w.displaced || !before.enabled(w.hook.ID) {
+			return nil, false // run looks at what it was
 		}
+		w.oldest.Store(batch[0].Stored.UnixMilli())
 		cursor := w.state.Cursor
 		rest, refusal := w.send(ctx, before, p, batch)
 		if w.state.Cursor != cursor || len(rest) == 0 {
-			return rest, false, true
+			return rest, false
 		}
-		if !w.pause(ctx, w.wait, before) {
+		if refusal.interrupted {
 			w.patience()
 			continue
 		}
-		w.wait = min(2*w.wait, w.MaxPause)
-		if refusal.content() {
-			return batch, true, true
-		}
+		w.refuse(before, batch, refusal)
+		return nil, true
+	}
+}
+
+// refuse has the batch tried again after a pause: as it was, or, when it was
+// refused for what it holds, with the events that have come since, one of which
+// may pass.
+func (w *worker) refuse(before setting, batch []journal.Entry, refusal verdict) {
+	w.pause, w.refusedAs = w.wait, before
+	w.wait = min(2*w.wait, w.MaxPause)
+	w.refusedTo = batch[len(batch)-1].Position
+	w.batch, w.unsettled = w.refusedTo, false
+	if refusal.content() {
+		w.batch, w.company, w.unsettled = 0, true, len(batch) < leastSuspects
 	}
 }
 
 // patience begins anew with the pauses and the suspicions.
-func (w *worker) patience() { w.wait, w.suspect = w.MinPause, leastSuspects }
+func (w *worker) patience() { w.wait, w.suspect, w.hurried = w.MinPause, leastSuspects, false }
+
+// size is how many bytes of lines a request may hold now.
+func (w *worker) size() int { return min(int(w.limit.Load()), w.lanes.share()) }
 
 // send posts as much of the batch as fits one request, and smaller pieces of it
 // when the endpoint refuses what it holds. It returns what was neither taken nor
@@ -198,7 +288,7 @@ func (w *worker) packedNow(before setting, p parcel, batch []journal.Entry) (pac
 	if p.packed != nil && p.setting == before && len(batch) == p.packed.sent && p.packed.bytes <= int(w.limit.Load()) {
 		return *p.packed, nil
 	}
-	return w.pack(before.webhook, batch, int(w.limit.Load()))
+	return w.pack(before.webhook, batch, w.size())
 }
 
 // unexpired leaves out the events whose retention is over, counts them and moves
@@ -218,26 +308,4 @@ func (w *worker) unexpired(ctx context.Context, batch []journal.Entry) []journal
 	w.metrics.lost.Add(float64(n))
 	w.save(ctx)
 	return batch[n:]
-}
-
-// pause waits, but not beyond a change of the setting or the end of ctx. It
-// reports whether it waited to the end.
-func (w *worker) pause(ctx context.Context, d time.Duration, before setting) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	for {
-		// Taken before the look at the setting, so that no change falls between.
-		webhooks, destinations := w.Registry.WebhooksChanged(), w.Registry.DestinationsChanged()
-		if w.setting() != before {
-			return false
-		}
-		select {
-		case <-timer.C:
-			return true
-		case <-webhooks:
-		case <-destinations:
-		case <-ctx.Done():
-			return false
-		}
-	}
 }

@@ -12,6 +12,10 @@ import (
 // tail has told of.
 const staleRetry = 10 * time.Millisecond
 
+// followBytes is about how many bytes are read at once, compressed: several
+// times as much when decoded, which many followers hold at a time.
+const followBytes = 128 << 10
+
 // Follower reads one organization's events of one region as they come. It holds
 // nothing in the engine, and costs nothing while it waits. It belongs to one
 // goroutine.
@@ -77,7 +81,7 @@ func (f *Follower) Ready(ctx context.Context, max int) ([]Entry, error) {
 // read fetches what comes next, knowing that there was something up to newest.
 func (f *Follower) read(ctx context.Context, newest uint64) error {
 	messages, err := f.journal.broker.Read(ctx, broker.Range{
-		Stream: streamName, From: f.after.next(), Subject: f.subject, Max: 64, MaxBytes: maxFrame,
+		Stream: streamName, From: f.after.next(), Subject: f.subject, Max: 64, MaxBytes: followBytes,
 	})
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)

@@ -17,7 +17,7 @@ func TestAfterARotationNewLinesAndOldOnesVerify(t *testing.T) {
 	r, shut := openRegistry(t, dir, c)
 	first := signed(t, r)
 	c.advance(time.Hour)
-	made, err := r.RotateSigningKey(t.Context())
+	made, err := r.RotateSigningKey(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,8 +40,50 @@ func TestAfterARotationNewLinesAndOldOnesVerify(t *testing.T) {
 	if len(list) != 2 || list[0].KeyID != made.KeyID || !list[0].RetiredAt.IsZero() || !list[1].RetiredAt.Equal(made.CreatedAt) {
 		t.Errorf("keys: %+v", list)
 	}
-	if len(list[1].Seed) != 0 {
-		t.Error("the private half of the retired key is kept")
+}
+
+func TestAnEventIsSignedWithTheKeyOfItsTimeUntilThatIsDropped(t *testing.T) {
+	c := newClock()
+	r, _ := openRegistry(t, t.TempDir(), c)
+	const delay = 2 * time.Second
+	var keys []string
+	var times []time.Time // of each key's rule, the first and the last
+	for range 3 {
+		from := c.Now()
+		if len(keys) > 0 {
+			made, err := r.RotateSigningKey(t.Context(), delay)
+			if err != nil {
+				t.Fatal(err)
+			}
+			from = from.Add(delay)
+			keys, times = append(keys, made.KeyID), append(times, from.Add(-time.Millisecond), from)
+		} else {
+			keys, times = append(keys, r.SigningKeyID()), append(times, from.Add(-time.Hour))
+		}
+		c.advance(time.Hour)
+	}
+	times = append(times, c.Now())
+	check := func(when string, want ...string) {
+		t.Helper()
+		signers := r.Signers()
+		for i, at := range times {
+			signer, err := signers.At(at)
+			if err != nil || signer.KeyID() != want[i] {
+				t.Errorf("%s: time %d: signed with %v, %v; want %s", when, i, signer, err, want[i])
+			}
+		}
+	}
+	check("all there", keys[0], keys[0], keys[1], keys[1], keys[2], keys[2])
+	if n, err := r.DropRetiredSeeds(t.Context(), times[2].Add(time.Millisecond)); n != 1 || err != nil {
+		t.Errorf("dropped %d, %v", n, err)
+	}
+	check("the first dropped", keys[2], keys[2], keys[1], keys[1], keys[2], keys[2])
+	if n, err := r.DropRetiredSeeds(t.Context(), c.Now().Add(time.Hour)); n != 1 || err != nil {
+		t.Errorf("dropped %d, %v", n, err)
+	}
+	check("all dropped but the last", keys[2], keys[2], keys[2], keys[2], keys[2], keys[2])
+	if set, err := r.KeySet(); err != nil || set.Len() != 3 {
+		t.Errorf("key set of %d, %v", set.Len(), err)
 	}
 }
 
@@ -63,7 +105,7 @@ func TestARotationThatWasCutShortIsDoneByTheNext(t *testing.T) {
 	if _, err := r.Signer(); err != nil {
 		t.Errorf("after the crash: %v", err)
 	}
-	if _, err := r.RotateSigningKey(t.Context()); err != nil {
+	if _, err := r.RotateSigningKey(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	if keys, err := r.KeySet(); err != nil || keys.Len() != 2 || len(r.SigningKeys()) != 2 {
@@ -94,7 +136,7 @@ func TestAnAnnouncedKeyIsKnownBeforeItSigns(t *testing.T) {
 	if list := r.SigningKeys(); len(list) != 2 || list[0].Announced || !list[1].Announced {
 		t.Errorf("keys: %+v", list)
 	}
-	made, err := r.RotateSigningKey(t.Context())
+	made, err := r.RotateSigningKey(t.Context(), 0)
 	if err != nil || made.KeyID != announced.KeyID {
 		t.Fatalf("rotated to %s, %v; want %s", made.KeyID, err, announced.KeyID)
 	}
@@ -130,7 +172,7 @@ func TestEverythingOpensAfterEachStepOfAMasterKeyRotation(t *testing.T) {
 		}
 		destinations = append(destinations, d)
 	}
-	if _, err := r.RotateSigningKey(t.Context()); err != nil { // a key without a seed is there too
+	if _, err := r.RotateSigningKey(t.Context(), 0); err != nil { // a retired key is there too
 		t.Fatal(err)
 	}
 	shut()
@@ -192,8 +234,8 @@ func TestEverythingOpensAfterEachStepOfAMasterKeyRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = crash("one value is sealed anew")
-	if n, err := r.Reseal(t.Context(), with, only); err != nil || n != 2 {
-		t.Errorf("%d values were sealed anew, %v; want the other destination and the signing key", n, err)
+	if n, err := r.Reseal(t.Context(), with, only); err != nil || n != 3 {
+		t.Errorf("%d values were sealed anew, %v; want the other destination and both signing keys", n, err)
 	}
 	r = crash("all are sealed anew")
 	if n, err := r.Reseal(t.Context(), with, only); err != nil || n != 0 {
@@ -231,7 +273,7 @@ func TestOfTwoRotationsAtOnceNoneLosesAKey(t *testing.T) {
 	results := make(chan error)
 	for range 4 {
 		go func() {
-			_, err := r.RotateSigningKey(t.Context())
+			_, err := r.RotateSigningKey(t.Context(), 0)
 			results <- err
 		}()
 	}

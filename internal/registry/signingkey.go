@@ -19,9 +19,10 @@ import (
 type SigningKey struct {
 	KeyID     string            `json:"key_id"`
 	Public    ed25519.PublicKey `json:"public"`
-	Seed      []byte            `json:"seed,omitempty"` // sealed; a retired key has none any more
+	Seed      []byte            `json:"seed,omitempty"` // sealed; dropped some time after the key was retired
 	CreatedAt time.Time         `json:"created_at"`
-	RetiredAt time.Time         `json:"retired_at,omitzero"` // zero: it signs, or will
+	SignsFrom time.Time         `json:"signs_from,omitzero"` // events that were stored then or later; zero: all
+	RetiredAt time.Time         `json:"retired_at,omitzero"` // and until then; zero: it signs, or will
 	Announced bool              `json:"-"`                   // it does not sign yet
 }
 
@@ -89,10 +90,12 @@ func (r *Registry) AnnounceSigningKey(ctx context.Context) (SigningKey, error) {
 }
 
 // RotateSigningKey makes the announced key, or a new one, that with which events
-// are signed from now on, by every process on the registry. The key until now
-// stays in the key set, so that what it signed can be verified, but its private
-// half is dropped. [ErrConflict] says that another rotated at the same moment.
-func (r *Registry) RotateSigningKey(ctx context.Context) (SigningKey, error) {
+// are signed that are stored from now on, after a delay in which every process
+// on the registry hears of it. The key until now stays in the key set, so that
+// what it signed can be verified. Its private half stays too, sealed, until
+// [Registry.DropRetiredSeeds]: what was stored before is sent again as the same
+// bytes. [ErrConflict] says that another rotated at the same moment.
+func (r *Registry) RotateSigningKey(ctx context.Context, delay time.Duration) (SigningKey, error) {
 	active, made, err := r.signingKeysNow()
 	if err != nil {
 		return SigningKey{}, fmt.Errorf("rotate the signing key: %w", err)
@@ -103,7 +106,8 @@ func (r *Registry) RotateSigningKey(ctx context.Context) (SigningKey, error) {
 		}
 	}
 	retired := active.Value
-	retired.Seed, retired.RetiredAt = nil, r.instant()
+	retired.RetiredAt = r.instant().Add(delay)
+	made.SignsFrom = retired.RetiredAt
 	// First, so that no crash takes the key out of the set. One that is there
 	// was left by a rotation that did not come further.
 	if err := r.signingKeys.Put(ctx, retired.KeyID, retired); err != nil {
@@ -118,6 +122,26 @@ func (r *Registry) RotateSigningKey(ctx context.Context) (SigningKey, error) {
 		}
 	}
 	return made, nil
+}
+
+// DropRetiredSeeds deletes the private halves of the keys that were retired
+// before the time. Should an event that such a key has signed be sent again
+// after all, the active key signs it.
+func (r *Registry) DropRetiredSeeds(ctx context.Context, before time.Time) (dropped int, err error) {
+	active := r.SigningKeyID()
+	for _, entry := range r.signingKeys.List("") {
+		key := entry.Value
+		// A copy of the active key is what a rotation left that did not come further.
+		if entry.Key == activeKey || entry.Key == nextKey || key.KeyID == active || len(key.Seed) == 0 || !key.RetiredAt.Before(before) {
+			continue
+		}
+		key.Seed = nil
+		if err := r.signingKeys.Update(ctx, entry.Key, key, entry.Revision); err != nil && !errors.Is(err, ErrConflict) {
+			return dropped, fmt.Errorf("drop the private half of the signing key %s: %w", key.KeyID, err)
+		}
+		dropped++
+	}
+	return dropped, nil
 }
 
 // signingKeysNow returns the key that signs and the announced one, which has no
@@ -168,6 +192,52 @@ func (r *Registry) Signer() (*audit.Signer, error) {
 		return nil, fmt.Errorf("signing key: %w", err)
 	}
 	return r.open(entry.Value)
+}
+
+// Signers are the keys that events are signed with, by the time at which they
+// were stored. It belongs to one goroutine, for a short while: rotations since
+// are unknown to it.
+type Signers struct {
+	registry *Registry
+	active   SigningKey
+	opened   *audit.Signer // what signs in the time of key
+	key      SigningKey
+}
+
+// Signers returns the keys as they are now.
+func (r *Registry) Signers() *Signers {
+	entry, _ := r.signingKeys.Get(activeKey)
+	return &Signers{registry: r, active: entry.Value}
+}
+
+// At returns what signs events that were stored at the time: the same for ever,
+// or until the private half of an old key is dropped. Then the active key signs.
+func (s *Signers) At(stored time.Time) (*audit.Signer, error) {
+	if s.opened != nil && s.key.signs(stored) {
+		return s.opened, nil
+	}
+	signs, opens := s.active, s.active
+	if !signs.signs(stored) {
+		for _, old := range s.registry.SigningKeys() {
+			if old.Announced || !old.signs(stored) {
+				continue
+			}
+			signs = old
+			if len(old.Seed) > 0 {
+				opens = old
+			}
+		}
+	}
+	signer, err := s.registry.open(opens)
+	if err == nil {
+		s.opened, s.key = signer, signs
+	}
+	return signer, err
+}
+
+// signs reports whether events are signed with the key that were stored at the time.
+func (k SigningKey) signs(stored time.Time) bool {
+	return !stored.Before(k.SignsFrom) && (k.RetiredAt.IsZero() || stored.Before(k.RetiredAt))
 }
 
 // open makes a key's private half usable.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/trailhook/trailhook/internal/delivery"
@@ -35,7 +36,10 @@ func (s *Server) startPlatform(ctx context.Context) (*platform, error) {
 	p.cancel = cancel
 	go func() {
 		defer close(p.ended)
+		var dropping sync.WaitGroup
+		dropping.Go(func() { s.dropOldKeys(running, p) })
 		p.delivery.Run(running)
+		dropping.Wait()
 	}()
 	return p, nil
 }
@@ -115,6 +119,28 @@ func (s *Server) bootstrapPlatform(ctx context.Context, r *registry.Registry) er
 	})
 	s.Token = token
 	return err
+}
+
+// dropOldKeys deletes the private halves of signing keys once nothing can be sent
+// again that they have signed: an event is kept for the retention, and for as
+// long again where it was set aside.
+func (s *Server) dropOldKeys(ctx context.Context, p *platform) {
+	ticker := time.NewTicker(time.Hour)
+	defer ticker.Stop()
+	for {
+		n, err := p.registry.DropRetiredSeeds(ctx, time.Now().Add(-2*p.journal.Retention()))
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.logger.Warn("cannot drop the private half of a retired signing key; trying again in an hour", "error", err)
+		case n > 0:
+			s.logger.Info("the private halves of retired signing keys were dropped", "keys", n)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // stop ends the half. Its address serves nobody any more.
