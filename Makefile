@@ -39,7 +39,7 @@ bench: needs ## the benchmarks: name value unit, a line each (BENCH=tutorial: on
 fuzz: needs ## every fuzz target for FUZZTIME (30s)
 	./scripts/fuzz $(FUZZTIME)
 
-soak: needs ## kill the server at random moments for SOAK (10m) and look for what it answered
+soak: needs ## kill the server at random moments, for SOAK (10m) a test, and look for what it answered and owes
 	TRAILHOOK_SOAK=$(SOAK) go test -race -count=1 -timeout 0 -run 'Killed' -v ./cmd/trailhook
 
 .PHONY: help needs build demo serve test lint bench fuzz soak

@@ -41,6 +41,10 @@ type serveCommand struct {
 	BatchMaxWait    time.Duration `help:"How long a delivery waits for more events." default:"200ms" env:"TRAILHOOK_BATCH_MAX_WAIT"`
 	ContentEncoding string        `help:"How deliveries are compressed: gzip, application/gzip (gzip by the name in Konnect's documents), or identity (not at all)." enum:"gzip,application/gzip,identity" default:"gzip" env:"TRAILHOOK_CONTENT_ENCODING"`
 
+	DeliveryTimeout  time.Duration `help:"How long an endpoint may take until it begins to answer a delivery. The whole delivery may take twice as long." default:"15s" env:"TRAILHOOK_DELIVERY_TIMEOUT"`
+	DeliveryMinPause time.Duration `help:"How long a delivery waits that was refused after all retries, before it is tried again; the pause is doubled each time." default:"30s" env:"TRAILHOOK_DELIVERY_MIN_PAUSE"`
+	DeliveryMaxPause time.Duration `help:"How long such a pause becomes at most." default:"10m" env:"TRAILHOOK_DELIVERY_MAX_PAUSE"`
+
 	MasterKey string `hidden:"" env:"TRAILHOOK_MASTER_KEY"`
 	LogLevel  string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"TRAILHOOK_LOG_LEVEL"`
 	LogFormat string `help:"text or json." enum:"text,json" default:"text" env:"TRAILHOOK_LOG_FORMAT"`
@@ -73,6 +77,9 @@ func (c *serveCommand) Validate() error {
 	if err := c.validateBatch(); err != nil {
 		return err
 	}
+	if err := c.validateDelivery(); err != nil {
+		return err
+	}
 	if err := c.NATS.Validate(); err != nil {
 		return err
 	}
@@ -91,6 +98,18 @@ func (c *serveCommand) validateBatch() error {
 		return fmt.Errorf("--batch-max-bytes %d: 1000 to 16000000", c.BatchMaxBytes)
 	case c.BatchMaxWait < time.Millisecond || c.BatchMaxWait > time.Minute:
 		return fmt.Errorf("--batch-max-wait %s: 1ms to 1m", c.BatchMaxWait)
+	}
+	return nil
+}
+
+func (c *serveCommand) validateDelivery() error {
+	switch {
+	case c.DeliveryTimeout < time.Second || c.DeliveryTimeout > 45*time.Second:
+		return fmt.Errorf("--delivery-timeout %s: 1s to 45s", c.DeliveryTimeout)
+	case c.DeliveryMinPause < 10*time.Millisecond:
+		return fmt.Errorf("--delivery-min-pause %s: at least 10ms", c.DeliveryMinPause)
+	case c.DeliveryMaxPause < c.DeliveryMinPause:
+		return fmt.Errorf("--delivery-max-pause %s: at least --delivery-min-pause, which is %s", c.DeliveryMaxPause, c.DeliveryMinPause)
 	}
 	return nil
 }
@@ -122,6 +141,7 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	config.Retention, config.JournalMaxBytes, config.DropOldest = c.Retention, c.JournalMaxBytes, c.JournalWhenFull == "drop-oldest"
 	config.Batch = server.BatchLimits{Events: c.BatchMaxEvents, Bytes: c.BatchMaxBytes, Wait: c.BatchMaxWait}
 	config.ContentEncoding = c.ContentEncoding
+	config.DeliveryTimeout, config.MinPause, config.MaxPause = c.DeliveryTimeout, c.DeliveryMinPause, c.DeliveryMaxPause
 	config.PrincipalNames = c.PrincipalNames
 	config.DestinationCA = c.DestinationCA
 	config.AllowDestinations, _ = networks("", c.AllowDestinations) // Validate has looked at them

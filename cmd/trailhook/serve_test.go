@@ -49,14 +49,7 @@ func TestASecondStartHasEverything(t *testing.T) {
 // client got is an obligation, whatever happens to the process afterwards.
 // TRAILHOOK_SOAK (a duration) makes it go on for longer.
 func TestNothingAnsweredIsLostWhenKilled(t *testing.T) {
-	rounds, until := 3, time.Now()
-	if soak := os.Getenv("TRAILHOOK_SOAK"); soak != "" {
-		d, err := time.ParseDuration(soak)
-		if err != nil {
-			t.Fatalf("TRAILHOOK_SOAK: %v", err)
-		}
-		until = until.Add(d)
-	}
+	rounds, until := 3, soakUntil(t)
 	dir := t.TempDir()
 	answered := &traces{wanted: map[string]int{}}
 	for round := 0; round < rounds || time.Now().Before(until); round++ {
@@ -86,6 +79,21 @@ func TestNothingAnsweredIsLostWhenKilled(t *testing.T) {
 			}
 		}
 	}
+}
+
+// soakUntil is until when a test goes on that TRAILHOOK_SOAK makes longer; now
+// without it.
+func soakUntil(t *testing.T) time.Time {
+	t.Helper()
+	soak := os.Getenv("TRAILHOOK_SOAK")
+	if soak == "" {
+		return time.Now()
+	}
+	d, err := time.ParseDuration(soak)
+	if err != nil {
+		t.Fatalf("TRAILHOOK_SOAK: %v", err)
+	}
+	return time.Now().Add(d)
 }
 
 // traces are the calls that were answered, and how many events each left.

@@ -25,6 +25,7 @@ func (s *Server) newDestinationClient() (*outbound.Client, error) {
 			Allowed:      s.config.AllowDestinations,
 		},
 		RootCAs: roots, UserAgent: s.userAgent(),
+		Timeouts: outbound.Timeouts{Headers: s.config.DeliveryTimeout, Whole: 2 * s.config.DeliveryTimeout},
 	})
 	s.clients = append(s.clients, client)
 	return client, nil

@@ -14,6 +14,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/trailhook/trailhook/internal/outbound"
 )
 
 func TestWebhooksReachTheNetworksAndTrustTheAuthoritiesThatTheOperatorNames(t *testing.T) {
@@ -80,6 +83,27 @@ func TestWebhooksReachTheNetworksAndTrustTheAuthoritiesThatTheOperatorNames(t *t
 				t.Errorf("%+v, want it to end with %s", trial, c.want)
 			}
 		})
+	}
+}
+
+func TestAnEndpointThatDoesNotAnswerInTimeIsGivenUp(t *testing.T) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	t.Cleanup(receiver.Close)
+	s := &Server{config: Config{AllowPrivateDestinations: true, DeliveryTimeout: 100 * time.Millisecond}, encryption: &encryption{}}
+	client, err := s.newDestinationClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	_, err = client.Post(t.Context(), outbound.Request{URL: receiver.URL})
+	if _, message := outbound.Describe(outbound.Response{}, err); message != "timed out" {
+		t.Errorf("%q: %v", message, err)
+	}
+	if took := time.Since(begun); took >= outbound.DefaultHeaderTimeout {
+		t.Errorf("given up after %v", took)
 	}
 }
 

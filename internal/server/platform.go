@@ -79,6 +79,7 @@ func (p *platform) open(ctx context.Context, s *Server) error {
 		UserAgent: s.userAgent(), Logger: s.logger, Metrics: s.metrics, Now: time.Now,
 		MaxEvents: s.config.Batch.Events, MaxBytes: s.config.Batch.Bytes, MaxWait: s.config.Batch.Wait,
 		ContentEncoding: s.config.ContentEncoding,
+		MinPause:        s.config.MinPause, MaxPause: s.config.MaxPause,
 	})
 	if err != nil {
 		return err

@@ -52,6 +52,13 @@ type Config struct {
 	Batch           BatchLimits // of deliveries; what is zero stands for delivery's defaults
 	ContentEncoding string      // of deliveries; empty: gzip
 
+	// DeliveryTimeout is how long an endpoint may take until it begins to answer;
+	// a whole delivery may take twice as long. 0: outbound's defaults.
+	DeliveryTimeout time.Duration
+	// MinPause and MaxPause are the pauses before a delivery that was refused after
+	// all retries is tried again; 0: delivery's defaults.
+	MinPause, MaxPause time.Duration
+
 	Version string
 	Logger  *slog.Logger
 }
