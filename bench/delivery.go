@@ -48,6 +48,9 @@ func deliveryGroup(ctx context.Context) error {
 			report("deliver_cpu_signatures_per_event", cpu/events/signature, "")
 		}
 	}
+	if err := r.replay(); err != nil {
+		return err
+	}
 	if err := r.latency(); err != nil {
 		return err
 	}
@@ -170,6 +173,34 @@ func (r *receiver) throughput(webhooks, events int) (rate, cpu float64, err erro
 	return float64(events) / elapsed.Seconds(), after - before, err
 }
 
+// replay measures how many events each second go from the start of a replay job
+// to the receiver, of events that were delivered before.
+func (r *receiver) replay() error {
+	r.reset()
+	c, err := startDeliverer(r.url(), 1)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	const events = 200_000
+	if err := c.record(events, 0); err != nil {
+		return err
+	}
+	if err := errors.Join(c.recorded(), r.await(events)); err != nil {
+		return err
+	}
+	r.reset()
+	start := time.Now()
+	if err := c.replay(); err != nil {
+		return err
+	}
+	if err := r.await(events + 1); err != nil { // and what was there before the webhook
+		return err
+	}
+	report("replay_events_per_s", (events+1)/time.Since(start).Seconds(), "1/s")
+	return nil
+}
+
 // latency measures how old events are when they come, at 1,000 a second: from
 // the moment that they happened, which is before the answer of their call.
 func (r *receiver) latency() error {
@@ -246,7 +277,13 @@ func startDeliverer(endpoint string, webhooks int) (*deliverer, error) {
 
 // record has so many events recorded, at the rate, or as fast as it goes with 0.
 func (c *deliverer) record(events, perSecond int) error {
-	_, err := fmt.Fprintln(c.stdin, events, perSecond)
+	_, err := fmt.Fprintln(c.stdin, "record", events, perSecond)
+	return err
+}
+
+// replay starts a replay job over everything.
+func (c *deliverer) replay() error {
+	_, err := fmt.Fprintln(c.stdin, "replay")
 	return err
 }
 
@@ -283,15 +320,30 @@ func deliverChild(ctx context.Context, endpoint, webhooks string) error {
 	}
 	defer p.deliver()()
 	fmt.Println("ready")
+	commands := bufio.NewScanner(os.Stdin)
+	for commands.Scan() {
+		if err := p.obey(ctx, commands.Text(), tenants); err != nil {
+			return fmt.Errorf("%s: %w", commands.Text(), err)
+		}
+	}
+	return commands.Err()
+}
+
+// obey does what a line from the other side asks for.
+func (p *platform) obey(ctx context.Context, command string, tenants []string) error {
+	if command == "replay" {
+		now := time.Now()
+		_, err := p.registry.StartReplayJob(ctx, tenants[0], "us", now.Add(-time.Hour), now, p.journal.Retention())
+		return err
+	}
 	var events, perSecond int
-	if _, err := fmt.Scanln(&events, &perSecond); err != nil {
+	if _, err := fmt.Sscanf(command, "record %d %d", &events, &perSecond); err != nil {
 		return err
 	}
 	if err := p.record(ctx, tenants, events, perSecond); err != nil {
 		return err
 	}
 	fmt.Println("recorded")
-	_, _ = io.Copy(io.Discard, os.Stdin)
 	return nil
 }
 

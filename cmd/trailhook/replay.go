@@ -28,7 +28,8 @@ type replayCommand struct {
 func (replayCommand) Help() string {
 	return `The events that were recorded in the time go to the region's webhook again, beside what is delivered live,
 as the same lines. There is one replay job at a time. With --wait the exit status is 1 when the job fails; a job
-goes on when the command is interrupted.
+goes on when the command is interrupted. A line that the endpoint refuses while it takes others does not end the job:
+such lines are counted as refused.
 
   trailhook replay --from -1h --wait
   trailhook replay --from 2026-01-02T00:00:00Z --to 2026-01-03T00:00:00Z --region eu`
@@ -48,6 +49,7 @@ type replayJob struct {
 	Status    string
 	Trailhook struct {
 		EventsSent    uint64  `json:"events_sent"`
+		EventsRefused uint64  `json:"events_refused"`
 		EventsTotal   *uint64 `json:"events_total"`
 		FailureReason string  `json:"failure_reason"`
 	}
@@ -109,22 +111,30 @@ func progressOn(out io.Writer) func(replayJob) {
 			}
 		}
 	}
-	var bar *progressbar.ProgressBar
+	return barOn(out)
+}
+
+// barOn shows a bar with the rate and what time is left. Its clock runs from now
+// on, its length is known once the events are counted.
+func barOn(out io.Writer) func(replayJob) {
+	bar := progressbar.NewOptions64(1, progressbar.OptionSetWriter(out), progressbar.OptionFullWidth(),
+		progressbar.OptionSetDescription("replaying"), progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(), progressbar.OptionSetItsString("events"))
+	bar.StartWithoutRender()
 	return func(job replayJob) {
-		total := job.Trailhook.EventsTotal
-		if total == nil || *total == 0 {
-			if job.Status == "completed" {
-				fmt.Fprintln(out, job)
+		told := job.Trailhook
+		over := job.Status == "completed" || job.Status == "failed"
+		if told.EventsTotal != nil && *told.EventsTotal > 0 {
+			if total := int64(*told.EventsTotal); total != bar.GetMax64() {
+				bar.ChangeMax64(total)
 			}
-			return
+			_ = bar.Set64(int64(told.EventsSent + told.EventsRefused)) // what cannot be shown is not worth ending for
+			if over {
+				fmt.Fprintln(out)
+			}
 		}
-		if bar == nil {
-			bar = progressbar.NewOptions64(int64(*total), progressbar.OptionSetWriter(out), progressbar.OptionShowCount(),
-				progressbar.OptionSetDescription("replaying"), progressbar.OptionFullWidth())
-		}
-		_ = bar.Set64(int64(job.Trailhook.EventsSent)) // what cannot be shown is not worth ending for
-		if job.Status == "completed" || job.Status == "failed" {
-			fmt.Fprintln(out)
+		if over {
+			fmt.Fprintln(out, job)
 		}
 	}
 }
@@ -133,7 +143,11 @@ func (j replayJob) String() string {
 	if j.Trailhook.EventsTotal == nil {
 		return j.Status
 	}
-	return fmt.Sprintf("%s: %d of %d events sent", j.Status, j.Trailhook.EventsSent, *j.Trailhook.EventsTotal)
+	line := fmt.Sprintf("%s: %d of %d events sent", j.Status, j.Trailhook.EventsSent, *j.Trailhook.EventsTotal)
+	if refused := j.Trailhook.EventsRefused; refused > 0 {
+		line += fmt.Sprintf(", %d refused", refused)
+	}
+	return line
 }
 
 // moment is a time, or how long before now it lies.

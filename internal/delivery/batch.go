@@ -42,13 +42,34 @@ func (w *worker) prepare(ctx context.Context, idle <-chan struct{}, last journal
 	for n > 1 && w.waiting[n-1].Position > last {
 		n--
 	}
-	p := parcel{entries: w.waiting[:n:n], setting: w.setting()}
-	made, err := w.pack(p.setting.webhook, p.entries, w.size())
+	var p parcel
+	var left []journal.Entry
+	p, left = w.makeReady(w.setting(), w.waiting[:n:n], w.size())
+	// What was handed over must not be kept alive by the rest.
+	w.waiting = slices.Concat(left, w.waiting[n:])
+	return p, nil
+}
+
+// makeReady signs and compresses as much of what waits as one request of the size
+// holds, and returns the rest.
+func (m *Manager) makeReady(now setting, waiting []journal.Entry, size int) (p parcel, rest []journal.Entry) {
+	n := min(len(waiting), m.MaxEvents)
+	p = parcel{entries: waiting[:n:n], setting: now}
+	made, err := m.pack(now.webhook, p.entries, size)
 	if err == nil { // else the turn of the batch will tell
 		n, p.entries, p.packed = made.sent, p.entries[:made.sent:made.sent], &made
 	}
-	w.waiting = slices.Clone(w.waiting[n:]) // what was handed over must not be kept alive by the rest
-	return p, nil
+	return p, slices.Clone(waiting[n:]) // what was handed over must not be kept alive by the rest
+}
+
+// packedNow is what was made ahead, or made anew if it does not hold any more:
+// another destination, format, authorization or key, or another part of the
+// parcel's events.
+func (m *Manager) packedNow(now setting, p parcel, batch []journal.Entry, limit *sizeLimit) (packed, error) {
+	if p.packed != nil && p.setting == now && len(batch) == p.packed.sent && p.packed.bytes <= limit.bytes() {
+		return *p.packed, nil
+	}
+	return m.pack(now.webhook, batch, limit.bytes())
 }
 
 // gather has wait in line what is there and what follows within MaxWait or, if

@@ -90,6 +90,7 @@ type Manager struct {
 	lanes   *lanes
 	busy    busy
 	metrics metrics
+	replays replayMetrics
 	asides  *asides
 
 	resending sync.Map // the streams whose lines are being sent again
@@ -132,7 +133,7 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	m.MinPause = cmp.Or(o.MinPause, DefaultMinPause)
 	m.MaxPause = cmp.Or(o.MaxPause, DefaultMaxPause)
 	m.lanes = &lanes{most: cmp.Or(o.MaxWorkers, maxWorkers)}
-	m.metrics = newMetrics(o.Metrics)
+	m.metrics, m.replays = newMetrics(o.Metrics), newReplayMetrics(o.Metrics)
 	o.Metrics.MustRegister(collector{m})
 	return m, nil
 }

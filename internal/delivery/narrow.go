@@ -29,10 +29,6 @@ const (
 	mostSuspects  = 64
 )
 
-// easeAfter is after how many requests that were taken the size that a 413 has
-// halved is doubled again.
-const easeAfter = 100
-
 // narrow goes on after made, the beginning of the batch, was refused for what it
 // holds. It returns what was neither taken nor set aside, and the endpoint's last
 // word.
@@ -52,14 +48,14 @@ func (w *worker) narrow(ctx context.Context, before setting, batch []journal.Ent
 				return w.cannotSetAside(ctx, batch[at-len(suspects):], err)
 			}
 			w.taken(ctx, batch[at:at+made.sent], v)
-			w.ease()
+			w.limit.ease()
 			at += made.sent
 			passed, suspects, size = true, nil, min(2*max(size, 1), len(batch))
 		case !v.content():
 			w.note(ctx, v.code, v.message, true)
 			return batch[at-len(suspects):], v
 		case made.sent > 1:
-			size = w.halve(made, v)
+			size = w.limit.smaller(made, v)
 		default:
 			suspects = append(suspects, refused{batch[at], v, w.Now()})
 			at, size = at+1, 1
@@ -79,28 +75,6 @@ func (w *worker) narrow(ctx context.Context, before setting, batch []journal.Ent
 	}
 }
 
-// halve returns how many events the next piece is to have.
-func (w *worker) halve(made packed, v verdict) int {
-	if v.tooLarge() {
-		w.limit.Store(int64(max(made.bytes/2, 1)))
-		w.eased = 0
-		return made.sent
-	}
-	return made.sent / 2
-}
-
-// ease lets requests grow again, slowly, after a 413 made them smaller.
-func (w *worker) ease() {
-	limit := w.limit.Load()
-	if limit == int64(w.MaxBytes) {
-		return
-	}
-	if w.eased++; w.eased >= easeAfter {
-		w.limit.Store(min(2*limit, int64(w.MaxBytes)))
-		w.eased = 0
-	}
-}
-
 // conclude decides on the suspects at the end of a go, which rest begins with.
 func (w *worker) conclude(ctx context.Context, rest []journal.Entry, suspects []refused, passed bool, v verdict) ([]journal.Entry, verdict) {
 	if len(suspects) == 0 {
@@ -115,7 +89,7 @@ func (w *worker) conclude(ctx context.Context, rest []journal.Entry, suspects []
 		return rest[len(suspects):], v
 	}
 	// It is the endpoint, not the lines.
-	w.limit.Store(int64(w.MaxBytes))
+	w.limit.reset(w.MaxBytes)
 	w.suspect = min(2*w.suspect, mostSuspects)
 	w.note(ctx, v.code, v.message, true)
 	return rest, v

@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/trailhook/trailhook/internal/journal"
 	"github.com/trailhook/trailhook/internal/registry"
 )
 
@@ -34,6 +37,7 @@ func (m *Manager) runReplays(ctx context.Context) {
 	running := map[string]bool{} // by job id
 	ended := make(chan string)
 	for {
+		m.replays.running.Set(float64(len(running)))
 		// Taken before the look, so that no change falls between.
 		jobs, shards := m.Registry.ReplayJobsChanged(), m.shards.changed()
 		for _, job := range m.Registry.ReplayJobs() {
@@ -45,6 +49,7 @@ func (m *Manager) runReplays(ctx context.Context) {
 				continue
 			}
 			running[job.ID] = true
+			m.replays.running.Set(float64(len(running)))
 			go func() {
 				working, stop := context.WithCancel(ctx)
 				unleased := context.AfterFunc(lease, stop)
@@ -76,6 +81,7 @@ func (m *Manager) replay(ctx context.Context, job registry.ReplayJob) {
 	r := &replayer{
 		Manager: m,
 		job:     job,
+		stream:  journal.Stream{Region: job.Region, Organization: job.OrgID},
 		logger:  m.Logger.With("organization", job.OrgID, "region", job.Region, "job", job.ID),
 	}
 	err := r.run(ctx)
@@ -89,4 +95,41 @@ func (m *Manager) replay(ctx context.Context, job registry.ReplayJob) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+type replayMetrics struct {
+	running prometheus.Gauge
+	ended   *prometheus.CounterVec // by status
+	events  *prometheus.CounterVec // by result
+}
+
+// The results that events of replay jobs are counted by.
+const (
+	replayTaken   = "taken"
+	replayRefused = "refused"
+)
+
+func newReplayMetrics(registerer prometheus.Registerer) replayMetrics {
+	m := replayMetrics{
+		running: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "trailhook_replay_jobs_running",
+			Help: "Replay jobs that this process runs.",
+		}),
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "trailhook_replay_jobs_total",
+			Help: "Replay jobs that have ended, by their status.",
+		}, []string{"status"}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "trailhook_replay_events_total",
+			Help: "Events of replay jobs that an endpoint has taken, or refused while it took others.",
+		}, []string{"result"}),
+	}
+	for _, status := range []registry.ReplayStatus{registry.ReplayCompleted, registry.ReplayFailed} {
+		m.ended.WithLabelValues(string(status))
+	}
+	for _, result := range []string{replayTaken, replayRefused} {
+		m.events.WithLabelValues(result)
+	}
+	registerer.MustRegister(m.running, m.ended, m.events)
+	return m
 }

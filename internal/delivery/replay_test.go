@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -318,5 +319,69 @@ func TestOfTwoProcessesOneRunsAReplay(t *testing.T) {
 		}
 		count := senders(requests)
 		first, second = first || count["process/1"] > 0, second || count["process/2"] > 0
+	}
+}
+
+func TestAReplayWhoseProcessDiesGoesOnInAnotherFromWhatIsSaved(t *testing.T) {
+	t.Parallel()
+	p := start(t, t.TempDir(), shared)
+	org := p.organization()
+	ctx, die := context.WithCancel(t.Context())
+	hanging := make(chan struct{})
+	replayed := receive(t, func(n int) int {
+		if n == 2 { // taken, but the process that sent it never knows
+			die()
+			<-hanging
+		}
+		return 200
+	})
+	since := org.deliverTo(receive(t, taking(200)), replayed, 3*MaxBatchEvents+500)
+	p.cancel()
+	<-p.ended // the only process has given everything back
+
+	// The one that dies has all shards, and never gives one back.
+	dying := p.another("process/dying")
+	defer dying.Close()
+	if err := dying.shards.beat(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	for n := range shardCount {
+		dying.shards.claim(t.Context(), n)
+	}
+	org.replay(since)
+	dead := dying.startReplays(ctx)
+	dead()
+	job, err := org.registry.ReplayJob(org.id, region)
+	if err != nil || job.Status != registry.ReplayRunning || job.Sent != MaxBatchEvents {
+		t.Fatalf("at the death of the process: %+v, %v", job, err)
+	}
+	close(hanging)
+	replayed.awaitRequests(2)
+
+	// The other has seen no beat for long.
+	next := p.another("process/next")
+	defer next.Close()
+	next.shards.living(t.Context())
+	last := next.shards.seen[dying.shards.id]
+	last.at = last.at.Add(-deadAfter)
+	next.shards.seen[dying.shards.id] = last
+	living, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); next.Run(living) }()
+	defer func() { stop(); <-ended }()
+
+	job = org.awaitReplay(registry.ReplayCompleted)
+	if job.Sent != job.Events || job.Events != uint64(org.recorded) {
+		t.Errorf("the job: %+v", job)
+	}
+	requests := replayed.awaitEvents(1, org.recorded)
+	if diff := cmp.Diff([]int{MaxBatchEvents, MaxBatchEvents, MaxBatchEvents, MaxBatchEvents, 500}, sizes(requests)); diff != "" {
+		t.Errorf("events in each request (-want +got):\n%s", diff)
+	}
+	if !slices.Equal(requests[1].lines, requests[2].lines) {
+		t.Error("what is sent again is not what was on its way")
+	}
+	if diff := cmp.Diff(map[string]int{"process/dying": 2, "process/next": 3}, senders(requests)); diff != "" {
+		t.Errorf("requests of each process (-want +got):\n%s", diff)
 	}
 }

@@ -2,13 +2,13 @@ package delivery
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
-	"net/http"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/trailhook/trailhook/internal/journal"
-	"github.com/trailhook/trailhook/internal/outbound"
 	"github.com/trailhook/trailhook/internal/registry"
 )
 
@@ -16,9 +16,24 @@ import (
 // for byte; the cursor is the job's own.
 type replayer struct {
 	*Manager
-	job    registry.ReplayJob
+	job    registry.ReplayJob // of whoever delivers
+	stream journal.Stream
 	logger *slog.Logger
+
+	// Of whoever prepares.
+	events  *journal.Follower
+	last    journal.Position // of the job's events
+	waiting []journal.Entry  // read, and not yet in a parcel
+	ended   bool             // everything is read
+
+	limit    sizeLimit
+	suspects []refused // the last lines in a row that were refused alone
 }
+
+// failure is an error that ends the job: it is told to who asked for it.
+type failure string
+
+func (f failure) Error() string { return string(f) }
 
 // run takes the job from wherever it stands to its end. The first write shows
 // whether the job was read as its last owner left it.
@@ -42,142 +57,108 @@ func (r *replayer) run(ctx context.Context) error {
 	if err := r.save(ctx); err != nil {
 		return err
 	}
-	return r.sendAll(ctx)
-}
-
-// count finds the first event of the job's time and the last, and counts what is
-// there between them. From then on the job goes by positions, which stay.
-func (r *replayer) count(ctx context.Context) error {
-	edge := journal.Query{
-		Region: r.job.Region, Organization: r.job.OrgID, Since: r.job.StartAt, Until: r.job.EndAt, Limit: 1,
+	err := r.sendAll(ctx)
+	if reason, over := errors.AsType[failure](err); over {
+		return r.fail(ctx, string(reason))
 	}
-	first, err := r.Journal.Range(ctx, edge)
-	if err != nil || len(first) == 0 {
-		return err
-	}
-	edge.Descending = true
-	last, err := r.Journal.Range(ctx, edge)
-	if err != nil || len(last) == 0 {
-		return err
-	}
-	cursor := first[0].Position - 1 // between it and the one before
-	events, err := r.follow(cursor, last[0].Position)
 	if err != nil {
 		return err
 	}
-	r.job.Events = 0
-	for {
-		batch, err := events.next(ctx)
-		if err != nil {
-			return err
-		}
-		if len(batch) == 0 {
-			break
-		}
-		r.job.Events += uint64(len(batch))
+	return r.complete(ctx)
+}
+
+// count finds the events of the job's time and counts them. From then on the job
+// goes by positions, which stay.
+func (r *replayer) count(ctx context.Context) error {
+	span, err := r.Journal.Span(ctx, r.stream, r.job.StartAt, r.job.EndAt)
+	if err != nil || span.Events == 0 {
+		return err
 	}
-	r.job.Cursor, r.job.Last = uint64(cursor), uint64(last[0].Position)
+	r.job.Events, r.job.Cursor, r.job.Last = span.Events, uint64(span.After), uint64(span.Last)
 	return nil
 }
 
-// sendAll sends what is left of the job, and saves the position after each
-// request that was taken.
-func (r *replayer) sendAll(ctx context.Context) error {
-	events, err := r.follow(journal.Position(r.job.Cursor), journal.Position(r.job.Last))
+// sendAll sends what is left of the job. While a parcel is on its way the next
+// one is made ready, and no more than that.
+func (r *replayer) sendAll(ctx context.Context) (err error) {
+	r.limit.reset(r.MaxBytes)
+	// Who counted the events may have been another process, which had been told
+	// of more than this one.
+	if err := r.Journal.CatchUp(ctx, r.stream); err != nil {
+		return err
+	}
+	cursor := journal.Position(r.job.Cursor)
+	if r.events, err = r.Journal.Follow(r.stream.Region, r.stream.Organization, cursor); err != nil {
+		return err
+	}
+	r.last = journal.Position(r.job.Last)
+	r.ended = cursor >= r.last
+	next, err := r.prepare(ctx)
+	for err == nil && len(next.entries) > 0 {
+		next, err = r.turn(ctx, next)
+	}
 	if err != nil {
 		return err
 	}
-	for {
-		batch, err := events.next(ctx)
+	return r.settle(ctx)
+}
+
+// turn delivers a parcel while the next one is made ready, and returns that.
+func (r *replayer) turn(ctx context.Context, p parcel) (next parcel, err error) {
+	preparing, stop := context.WithCancel(ctx)
+	defer stop()
+	var ahead errgroup.Group
+	ahead.Go(func() (err error) {
+		next, err = r.prepare(preparing)
+		return err
+	})
+	if err = r.deliver(ctx, p); err != nil {
+		stop()
+	}
+	after := ahead.Wait()
+	if err == nil {
+		err = after
+	}
+	return next, err
+}
+
+// prepare reads the events that come next, and signs and compresses what one
+// request holds of them. A parcel without entries says that there are no more.
+func (r *replayer) prepare(ctx context.Context) (parcel, error) {
+	size := 0
+	for _, entry := range r.waiting {
+		size += atLeast(&entry.Event)
+	}
+	for len(r.waiting) < r.MaxEvents && size < r.limit.bytes() && !r.ended {
+		more, err := r.events.Ready(ctx, r.MaxEvents-len(r.waiting))
 		if err != nil {
-			return err
+			return parcel{}, err
 		}
-		if len(batch) == 0 {
-			return r.complete(ctx)
-		}
-		for len(batch) > 0 {
-			sent, failure, err := r.send(ctx, batch)
-			if err != nil {
-				return err
+		r.ended = len(more) == 0 // retention may have taken the last ones
+		for _, entry := range more {
+			if entry.Position <= r.last {
+				r.waiting = append(r.waiting, entry)
+				size += atLeast(&entry.Event)
 			}
-			if failure != "" {
-				return r.fail(ctx, failure)
-			}
-			r.job.Sent += uint64(sent)
-			r.job.Cursor = uint64(batch[sent-1].Position)
-			if err := r.save(ctx); err != nil {
-				return err
-			}
-			batch = batch[sent:]
+			r.ended = r.ended || entry.Position >= r.last
 		}
 	}
-}
-
-// send posts as much of the batch as fits one request, by the retry rule, to the
-// webhook as it is set up now, and again when it is set up otherwise meanwhile.
-// The request is made as the live delivery makes it: the same lines, the same
-// headers. It returns how many events were taken, or why the job is over, or an error when
-// the process must not go on.
-func (r *replayer) send(ctx context.Context, batch []journal.Entry) (sent int, failure string, err error) {
-	for ctx.Err() == nil {
-		before := r.setting()
-		if failure := r.unwanted(before); failure != "" {
-			return 0, failure, nil
-		}
-		request, sent, err := r.request(before.webhook, batch)
-		if err != nil {
-			return 0, err.Error(), nil
-		}
-		sending, cancel := outlive(ctx, shutdownGrace)
-		response, err := r.Client.PostRetrying(sending, request, func(a outbound.Attempt) {
-			r.metrics.attempted(a)
-			if ctx.Err() != nil || r.setting() != before {
-				cancel()
-			}
-		})
-		given := err != nil && sending.Err() != nil
-		cancel()
-		code, message := outbound.Describe(response, err)
-		switch {
-		case given: // without a word on the endpoint
-		case err != nil:
-			return 0, "there was no answer: " + message, nil
-		case code >= 200 && code <= 299:
-			return sent, "", nil
-		case code == http.StatusRequestEntityTooLarge && sent > 1:
-			batch = batch[:sent/2]
-		default:
-			return 0, fmt.Sprintf("the endpoint answered %d %s", code, message), nil
-		}
+	if len(r.waiting) == 0 {
+		return parcel{}, nil
 	}
-	return 0, "", ctx.Err()
+	var p parcel
+	p, r.waiting = r.makeReady(r.setting(), r.waiting, r.limit.bytes())
+	return p, nil
 }
 
-// setting is how the webhook and its destination are set up at this moment.
-func (r *replayer) setting() setting {
-	webhook, _ := r.Registry.Webhook(r.job.OrgID, r.job.Region) // missing: zero
-	destination, _ := r.Registry.Destination(webhook.OrgID, webhook.DestinationID)
-	return setting{webhook: webhook, destinationUpdated: destination.UpdatedAt}
-}
-
-// unwanted says why nothing more is to be sent; "" while there is no reason. A
-// webhook that was set up anew is another one than the job was asked for.
-func (r *replayer) unwanted(s setting) string {
-	switch {
-	case s.webhook.ID != r.job.WebhookID:
-		return "the webhook was deleted"
-	case !s.webhook.Enabled:
-		return "the webhook was disabled"
-	}
-	return ""
-}
-
+// complete ends the job when all was sent that could be.
 func (r *replayer) complete(ctx context.Context) error {
 	r.job.Status = registry.ReplayCompleted
 	if err := r.save(ctx); err != nil {
 		return err
 	}
-	r.logger.Info("a replay job is completed", "events", r.job.Sent)
+	r.replays.ended.WithLabelValues(string(r.job.Status)).Inc()
+	r.logger.Info("a replay job is completed", "events", r.job.Sent, "refused", r.job.Refused)
 	return nil
 }
 
@@ -186,48 +167,19 @@ func (r *replayer) fail(ctx context.Context, reason string) error {
 	if err := r.save(ctx); err != nil {
 		return err
 	}
-	r.logger.Warn("a replay job has failed", "reason", reason, "sent", r.job.Sent, "events", r.job.Events)
+	r.replays.ended.WithLabelValues(string(r.job.Status)).Inc()
+	r.logger.Warn("a replay job has failed", "reason", reason, "sent", r.job.Sent, "refused", r.job.Refused, "events", r.job.Events)
 	return nil
 }
 
 // save writes the job. It is written even if ctx is done since: what the endpoint
 // has taken is not to be sent again.
-func (r *replayer) save(ctx context.Context) (err error) {
+func (r *replayer) save(ctx context.Context) error {
 	saving, cancel := outlive(ctx, shutdownGrace)
 	defer cancel()
-	r.job, err = r.Registry.SaveReplayJob(saving, r.job)
-	return err
-}
-
-// replayed are the events of a job that are left to read.
-type replayed struct {
-	*Manager
-	events *journal.Follower
-	last   journal.Position
-	ended  bool
-}
-
-func (r *replayer) follow(after, last journal.Position) (*replayed, error) {
-	events, err := r.Journal.Follow(r.job.Region, r.job.OrgID, after)
-	return &replayed{Manager: r.Manager, events: events, last: last, ended: after >= last}, err
-}
-
-// next returns the events that come next, about as many as one request holds;
-// none when there are no more.
-func (e *replayed) next(ctx context.Context) (batch []journal.Entry, err error) {
-	for size := 0; len(batch) < e.MaxEvents && size < e.MaxBytes && !e.ended; {
-		more, err := e.events.Ready(ctx, e.MaxEvents-len(batch))
-		if err != nil {
-			return nil, err
-		}
-		e.ended = len(more) == 0 // retention may have taken the last ones
-		for _, entry := range more {
-			if entry.Position <= e.last {
-				batch = append(batch, entry)
-				size += atLeast(&entry.Event)
-			}
-			e.ended = e.ended || entry.Position >= e.last
-		}
+	saved, err := r.Registry.SaveReplayJob(saving, r.job)
+	if err == nil {
+		r.job = saved
 	}
-	return batch, nil
+	return err
 }

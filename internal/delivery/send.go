@@ -33,29 +33,37 @@ func (v verdict) content() bool {
 
 func (v verdict) tooLarge() bool { return v.code == http.StatusRequestEntityTooLarge }
 
+func (w *worker) post(ctx context.Context, before setting, request outbound.Request) verdict {
+	changed := func() bool { return w.setting() != before }
+	return w.Manager.post(ctx, request, changed, func() bool {
+		w.displaced = !w.lanes.inTrouble(w)
+		return !w.displaced
+	})
+}
+
 // post sends one request by the retry rule.
 //
-// Once the setting has changed, or the process is to end, or others need the
-// place, an attempt that would be retried is given up instead, and so is the wait
-// before a retry, without a word on the endpoint.
-func (w *worker) post(ctx context.Context, before setting, request outbound.Request) verdict {
+// Once changed, or the process is to end, an attempt that would be retried is
+// given up instead, and so is the wait before a retry, without a word on the
+// endpoint; and so it is when failing, which is called at the first attempt that
+// failed, says that there is no place to retry it in.
+func (m *Manager) post(ctx context.Context, request outbound.Request, changed, failing func() bool) verdict {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	sending, cancel := outlive(ctx, shutdownGrace)
 	defer cancel()
 	retrying := false
-	response, err := w.Client.PostRetrying(sending, request, func(a outbound.Attempt) {
-		w.metrics.attempted(a)
-		if ctx.Err() != nil || w.setting() != before {
+	response, err := m.Client.PostRetrying(sending, request, func(a outbound.Attempt) {
+		m.metrics.attempted(a)
+		if ctx.Err() != nil || changed() {
 			cancel()
 		}
 		if !retrying && !(verdict{code: a.Status}).taken() {
 			retrying = true
-			if !w.lanes.inTrouble(w) {
-				w.displaced = true
+			if !failing() {
 				cancel()
 			}
-			watching.Go(func() { w.changed(sending, before, cancel) })
+			watching.Go(func() { m.await(sending, changed, cancel) })
 		}
 	})
 	if err != nil && sending.Err() != nil {
@@ -65,13 +73,13 @@ func (w *worker) post(ctx context.Context, before setting, request outbound.Requ
 	return verdict{code: code, message: message}
 }
 
-// changed calls cancel once the setting is another one. It returns when ctx is
-// done, with or without that.
-func (w *worker) changed(ctx context.Context, before setting, cancel func()) {
+// await calls cancel once the setting has changed. It returns when ctx is done,
+// with or without that.
+func (m *Manager) await(ctx context.Context, changed func() bool, cancel func()) {
 	for {
 		// Taken before the look at the setting, so that no change falls between.
-		webhooks, destinations := w.Registry.WebhooksChanged(), w.Registry.DestinationsChanged()
-		if w.setting() != before {
+		webhooks, destinations := m.Registry.WebhooksChanged(), m.Registry.DestinationsChanged()
+		if changed() {
 			cancel()
 			return
 		}

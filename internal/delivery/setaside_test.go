@@ -184,10 +184,7 @@ func TestAnyProcessOfAClusterListsAndResendsWhatAnotherHasSetAside(t *testing.T)
 	})
 	org.backlog(r, func() { org.record(3) })
 	org.awaitDone()
-	other, err := Open(t.Context(), p.alongsideOptions("process/2"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := p.another("process/2")
 	defer other.Close()
 	mended.Store(true)
 	if got, err := other.Resend(t.Context(), region, org.id, ""); err != nil || got.Sent != 1 {

@@ -9,13 +9,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// alongside starts another process's delivery on the same engines.
-func (p *platform) alongside(userAgent string) (stop func()) {
+// another opens another process's delivery on the same engines.
+func (p *platform) another(userAgent string) *Manager {
 	p.Helper()
-	other, err := Open(p.Context(), p.alongsideOptions(userAgent))
+	o := p.manager.Options
+	o.UserAgent, o.Metrics = userAgent, prometheus.NewRegistry()
+	other, err := Open(p.Context(), o)
 	if err != nil {
 		p.Fatal(err)
 	}
+	return other
+}
+
+// alongside starts another process's delivery on the same engines.
+func (p *platform) alongside(userAgent string) (stop func()) {
+	p.Helper()
+	other := p.another(userAgent)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -29,12 +38,6 @@ func (p *platform) alongside(userAgent string) (stop func()) {
 	})
 	p.Cleanup(stop)
 	return stop
-}
-
-func (p *platform) alongsideOptions(userAgent string) Options {
-	o := p.manager.Options
-	o.UserAgent, o.Metrics = userAgent, prometheus.NewRegistry()
-	return o
 }
 
 func shared(o *Options) { o.Shared, o.UserAgent = true, "process/1" }

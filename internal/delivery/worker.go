@@ -27,8 +27,7 @@ type worker struct {
 	events  *journal.Follower
 	waiting []journal.Entry // read, and not yet in a parcel
 
-	limit   atomic.Int64     // bytes of a request: less than MaxBytes after a 413
-	eased   int              // requests taken since the limit changed
+	limit   sizeLimit
 	wait    time.Duration    // the next pause
 	suspect int              // how many lines in a row may be refused alone before it is held against the endpoint
 	batch   journal.Position // the last of a batch that was refused: it is tried again as it was; 0: none
@@ -76,7 +75,7 @@ func (m *Manager) newWorker(hook registry.Webhook, state state) *worker {
 		logger:  m.Logger.With("organization", hook.OrgID, "region", hook.Region),
 	}
 	w.oldest.Store(m.Now().UnixMilli())
-	w.limit.Store(int64(m.MaxBytes))
+	w.limit.reset(m.MaxBytes)
 	w.patience()
 	return w
 }
@@ -202,12 +201,14 @@ type setting struct {
 	key                string // that signs
 }
 
-func (w *worker) setting() setting {
+func (m *Manager) setting(organization, region string) setting {
 	// What is missing stays zero: request says what is wrong.
-	webhook, _ := w.Registry.Webhook(w.hook.OrgID, w.hook.Region)
-	destination, _ := w.Registry.Destination(webhook.OrgID, webhook.DestinationID)
-	return setting{webhook, destination.UpdatedAt, w.Registry.SigningKeyID()}
+	webhook, _ := m.Registry.Webhook(organization, region)
+	destination, _ := m.Registry.Destination(webhook.OrgID, webhook.DestinationID)
+	return setting{webhook, destination.UpdatedAt, m.Registry.SigningKeyID()}
 }
+
+func (w *worker) setting() setting { return w.Manager.setting(w.hook.OrgID, w.hook.Region) }
 
 // enabled reports whether the worker's webhook still wants events: one that
 // was set up anew is another webhook, with a worker of its own.
@@ -256,13 +257,13 @@ func (w *worker) refuse(before setting, batch []journal.Entry, refusal verdict) 
 func (w *worker) patience() { w.wait, w.suspect, w.hurried = w.MinPause, leastSuspects, false }
 
 // size is how many bytes of lines a request may hold now.
-func (w *worker) size() int { return min(int(w.limit.Load()), w.lanes.share()) }
+func (w *worker) size() int { return min(w.limit.bytes(), w.lanes.share()) }
 
 // send posts as much of the batch as fits one request, and smaller pieces of it
 // when the endpoint refuses what it holds. It returns what was neither taken nor
 // set aside, and the last word of the endpoint.
 func (w *worker) send(ctx context.Context, before setting, p parcel, batch []journal.Entry) (rest []journal.Entry, v verdict) {
-	made, err := w.packedNow(before, p, batch)
+	made, err := w.packedNow(before, p, batch, &w.limit)
 	if err != nil {
 		w.note(ctx, 0, err.Error(), true)
 		return batch, verdict{}
@@ -273,22 +274,13 @@ func (w *worker) send(ctx context.Context, before setting, p parcel, batch []jou
 		return batch, v
 	case v.taken():
 		w.taken(ctx, batch[:made.sent], v)
-		w.ease()
+		w.limit.ease()
 		return batch[made.sent:], v
 	case v.content():
 		return w.narrow(ctx, before, batch, made, v)
 	}
 	w.note(ctx, v.code, v.message, true)
 	return batch, v
-}
-
-// packedNow is what was made ahead, or made anew if it does not hold any more:
-// another destination, format, authorization or key, or events that expired.
-func (w *worker) packedNow(before setting, p parcel, batch []journal.Entry) (packed, error) {
-	if p.packed != nil && p.setting == before && len(batch) == p.packed.sent && p.packed.bytes <= int(w.limit.Load()) {
-		return *p.packed, nil
-	}
-	return w.pack(before.webhook, batch, w.size())
 }
 
 // unexpired leaves out the events whose retention is over, counts them and moves

@@ -97,26 +97,30 @@ func (f *Follower) read(ctx context.Context, newest uint64) error {
 		f.after = endOf(messages[len(messages)-1].Sequence)
 		return nil
 	}
-	return f.nothing(ctx, newest)
+	gone, err := f.journal.gone(ctx, newest)
+	if gone {
+		f.after = endOf(newest)
+	}
+	return err
 }
 
-// nothing tells why there is nothing to read where something was: retention has
-// taken it, or a replica answered that does not have it yet.
-func (f *Follower) nothing(ctx context.Context, newest uint64) error {
-	info, err := f.journal.stream.Info(ctx)
+// gone tells why there is nothing to read up to newest, where something was:
+// retention has taken it, or a replica answered that does not have it yet. In
+// that case it returns after a moment.
+func (j *Journal) gone(ctx context.Context, newest uint64) (bool, error) {
+	info, err := j.stream.Info(ctx)
 	if err != nil {
-		return fmt.Errorf("journal: %w: %w", broker.ErrUnavailable, err)
+		return false, fmt.Errorf("journal: %w: %w", broker.ErrUnavailable, err)
 	}
 	if info.State.FirstSeq > newest {
-		f.after = endOf(newest)
-		return nil
+		return true, nil
 	}
 	timer := time.NewTimer(staleRetry)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
+		return false, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 }

@@ -31,6 +31,7 @@ type replayJob struct {
 // replayDetails is what a replay job says beyond Konnect's.
 type replayDetails struct {
 	EventsSent    uint64     `json:"events_sent" doc:"Events that the endpoint has taken."`
+	EventsRefused uint64     `json:"events_refused" doc:"Events that the endpoint refused for what they hold, each alone, while it took others. The job goes on beyond them."`
 	EventsTotal   *uint64    `json:"events_total,omitempty" doc:"Events in all, exactly as counted before the first is sent; left out until then."`
 	StartedAt     *time.Time `json:"started_at,omitempty"`
 	FailureReason string     `json:"failure_reason,omitempty"`
@@ -40,7 +41,7 @@ func showReplayJob(j registry.ReplayJob) *replayJob {
 	out := &replayJob{}
 	out.Body.StartAt, out.Body.EndAt, out.Body.UpdatedAt = &j.StartAt, &j.EndAt, &j.UpdatedAt
 	out.Body.Status = string(j.Status)
-	details := &replayDetails{EventsSent: j.Sent, FailureReason: j.Reason}
+	details := &replayDetails{EventsSent: j.Sent, EventsRefused: j.Refused, FailureReason: j.Reason}
 	if j.Counted() {
 		details.EventsTotal = &j.Events
 	}

@@ -57,7 +57,7 @@ func TestAReplayJobIsAcceptedOnceAndShownUnderBothVersions(t *testing.T) {
 			t.Errorf("GET %s before any job: %d %s", target, a.status, a.body)
 		}
 	}
-	accepted := shape{"start_at": "date-time", "end_at": "date-time", "status": "string", "updated_at": "date-time", "trailhook": shape{"events_sent": "integer"}}
+	accepted := shape{"start_at": "date-time", "end_at": "date-time", "status": "string", "updated_at": "date-time", "trailhook": shape{"events_sent": "integer", "events_refused": "integer"}}
 	a := w.call(request{method: "PUT", target: "/v2/audit-log-replay-job", token: w.ours.admin(), body: replayBody(2*time.Hour, time.Hour)})
 	var job map[string]any
 	if err := json.Unmarshal([]byte(a.body), &job); err != nil || a.status != http.StatusAccepted || job["status"] != "accepted" {
@@ -154,7 +154,7 @@ func TestAReplayJobTellsHowFarItIsAndWhyItFailed(t *testing.T) {
 			}
 		}
 	}
-	details := shape{"events_sent": "integer", "events_total": "integer", "started_at": "date-time"}
+	details := shape{"events_sent": "integer", "events_refused": "integer", "events_total": "integer", "started_at": "date-time"}
 	whole := shape{"start_at": "date-time", "end_at": "date-time", "status": "string", "updated_at": "date-time", "trailhook": details}
 	job := replay("completed")
 	if m := misfit("a completed job", whole, any(job)); m != "" {

@@ -20,7 +20,7 @@ const (
 	ReplayAccepted  ReplayStatus = "accepted"  // nobody has begun yet
 	ReplayPending   ReplayStatus = "pending"   // the events are being counted
 	ReplayRunning   ReplayStatus = "running"   // the events are being sent
-	ReplayCompleted ReplayStatus = "completed" // the endpoint has taken all of them
+	ReplayCompleted ReplayStatus = "completed" // the endpoint has taken them, but for what it refuses
 	ReplayFailed    ReplayStatus = "failed"
 )
 
@@ -42,12 +42,14 @@ type ReplayJob struct {
 	Reason    string       `json:"reason"`     // why it failed
 
 	// Once the events are counted: how many there are, how many of them were
-	// taken, and the journal's positions of the last that was and of the last
-	// that is to be.
-	Events uint64 `json:"events"`
-	Sent   uint64 `json:"sent"`
-	Cursor uint64 `json:"cursor"`
-	Last   uint64 `json:"last"`
+	// taken, how many were refused alone while others were taken, and the
+	// journal's positions of the last that either holds for and of the last that
+	// is to be sent.
+	Events  uint64 `json:"events"`
+	Sent    uint64 `json:"sent"`
+	Refused uint64 `json:"refused,omitempty"`
+	Cursor  uint64 `json:"cursor"`
+	Last    uint64 `json:"last"`
 
 	revision uint64
 }
