@@ -41,5 +41,6 @@ fuzz: needs ## every fuzz target for FUZZTIME (30s)
 
 soak: needs ## kill the server at random moments, for SOAK (10m) a test, and look for what it answered and owes
 	TRAILHOOK_SOAK=$(SOAK) go test -race -count=1 -timeout 0 -run 'Killed' -v ./cmd/trailhook
+	TRAILHOOK_SOAK=$(SOAK) go test -race -count=1 -timeout 0 -run 'Outage' -v ./internal/delivery
 
 .PHONY: help needs build demo serve test lint bench fuzz soak

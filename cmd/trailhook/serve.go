@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/trailhook/trailhook/internal/outbound"
 	"github.com/trailhook/trailhook/internal/server"
 )
 
@@ -26,6 +27,7 @@ type serveCommand struct {
 
 	AllowPrivateDestinations bool     `help:"Let webhooks reach loopback and private networks, and over http." env:"TRAILHOOK_ALLOW_PRIVATE_DESTINATIONS"`
 	AllowDestinations        []string `help:"Networks that webhooks may reach although they are private or special." placeholder:"CIDR,…" env:"TRAILHOOK_ALLOW_DESTINATIONS"`
+	DestinationProxy         string   `help:"HTTP proxy that connects to webhooks; the environment's is not used." placeholder:"URL" env:"TRAILHOOK_DESTINATION_PROXY"`
 	DestinationCA            string   `name:"destination-ca" help:"PEM file of authorities whose certificates webhooks trust, beside the system's." placeholder:"FILE" env:"TRAILHOOK_DESTINATION_CA" type:"path"`
 
 	NATS clusterFlags `embed:""`
@@ -82,6 +84,11 @@ func (c *serveCommand) Validate() error {
 	}
 	if err := c.NATS.Validate(); err != nil {
 		return err
+	}
+	if c.DestinationProxy != "" {
+		if _, err := outbound.ParseProxy(c.DestinationProxy); err != nil {
+			return fmt.Errorf("--destination-proxy: %w", err)
+		}
 	}
 	if _, err := networks("--allow-destinations", c.AllowDestinations); err != nil {
 		return err
@@ -144,6 +151,9 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	config.DeliveryTimeout, config.MinPause, config.MaxPause = c.DeliveryTimeout, c.DeliveryMinPause, c.DeliveryMaxPause
 	config.PrincipalNames = c.PrincipalNames
 	config.DestinationCA = c.DestinationCA
+	if c.DestinationProxy != "" {
+		config.DestinationProxy, _ = outbound.ParseProxy(c.DestinationProxy) // Validate has looked at it
+	}
 	config.AllowDestinations, _ = networks("", c.AllowDestinations) // Validate has looked at them
 	config.TrustedProxies, _ = networks("", c.TrustedProxies)
 	switch c.Only {

@@ -29,6 +29,7 @@ func TestAnOutageLosesNothingAndEndsWithinOnePause(t *testing.T) {
 	for range events / size {
 		o.record(size)
 	}
+	<-time.After(time.Until(back)) // the outage is what is tested
 	requests := r.awaitEvents(1, events)
 	got := taken(requests)
 	if len(got) != events {

@@ -39,6 +39,7 @@ type worker struct {
 	refusedAs setting          // how the webhook was set up
 	refusedTo journal.Position // the last event that was refused
 	unsettled bool             // few lines were refused, and nothing after them that could have been taken
+	blind     bool             // the journal could not be read, which was logged
 
 	// Of the round.
 	lane      lane
@@ -146,7 +147,10 @@ func (w *worker) unreadable(ctx context.Context, err error) outcome {
 	}
 	w.pause, w.refusedAs, w.unsettled = readPause, w.setting(), false
 	if errors.Is(err, broker.ErrUnavailable) {
-		w.logger.Warn("cannot read the journal; trying again", "error", err)
+		if !w.blind {
+			w.logger.Warn("cannot read the journal; trying again until it can be read", "error", err)
+		}
+		w.blind = true
 		return holding
 	}
 	w.pause = w.wait
@@ -226,6 +230,7 @@ func (w *worker) deliver(ctx context.Context, p parcel) (left []journal.Entry, r
 			return nil, false // run looks at what it was
 		}
 		w.oldest.Store(batch[0].Stored.UnixMilli())
+		w.blind = false
 		cursor := w.state.Cursor
 		rest, refusal := w.send(ctx, before, p, batch)
 		if w.state.Cursor != cursor || len(rest) == 0 {

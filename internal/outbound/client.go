@@ -3,7 +3,7 @@
 //
 //   - the address is checked when the connection is made, after the name was resolved: a name that answers
 //     with another address the second time, a redirect and an odd spelling of an IP address change nothing;
-//   - redirects are not followed, the environment's proxy is not used, cookies are not kept;
+//   - redirects are not followed, a proxy is used only where the operator names one, cookies are not kept;
 //   - every phase has a limit in time, and an answer one in size;
 //   - errors name the host, never the path or the query of a URL, since these may hold an access code, and
 //     quote nothing of an answer.
@@ -52,6 +52,7 @@ type Options struct {
 	RootCAs   *x509.CertPool // trusted certificate authorities; nil: the system's
 	UserAgent string         // sent with requests that set none
 	Timeouts  Timeouts
+	Proxy     *url.URL // that makes the connections; nil: none. The environment's is never used
 }
 
 // Timeouts limit one attempt; zero stands for the default beside it.
@@ -83,12 +84,14 @@ func New(o Options) *Client {
 	return newClient(o, newDialer(o).DialContext)
 }
 
-// newDialer makes the guard: whatever connects, connects through it.
+// newDialer makes the guard: whatever connects, connects through it; to a proxy
+// that the operator has named, wherever that is.
 func newDialer(o Options) *net.Dialer {
-	return &net.Dialer{
-		Timeout:        orDefault(o.Timeouts.Connect, DefaultConnectTimeout),
-		ControlContext: o.Policy.control,
+	dialer := &net.Dialer{Timeout: orDefault(o.Timeouts.Connect, DefaultConnectTimeout)}
+	if o.Proxy == nil {
+		dialer.ControlContext = o.Policy.control
 	}
+	return dialer
 }
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
@@ -103,13 +106,17 @@ func newClient(o Options, dial dialFunc) *Client {
 }
 
 func newHTTPClient(o Options, dial dialFunc, skipTLSVerify bool) *http.Client {
+	var proxy func(*http.Request) (*url.URL, error) // nil: one would connect past the guard
+	if o.Proxy != nil {
+		proxy = (&proxied{o.Proxy, o.Policy}).choose
+	}
 	return &http.Client{
 		Timeout: orDefault(o.Timeouts.Whole, DefaultWholeTimeout),
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},
 		Transport: &http.Transport{
-			Proxy:       nil, // it would be the proxy that connects, past the guard
+			Proxy:       proxy,
 			DialContext: dial,
 			TLSClientConfig: &tls.Config{
 				MinVersion:         tls.VersionTLS12,

@@ -24,7 +24,7 @@ func (s *Server) newDestinationClient() (*outbound.Client, error) {
 			AllowPrivate: s.config.AllowPrivateDestinations,
 			Allowed:      s.config.AllowDestinations,
 		},
-		RootCAs: roots, UserAgent: s.userAgent(),
+		RootCAs: roots, UserAgent: s.userAgent(), Proxy: s.config.DestinationProxy,
 		Timeouts: outbound.Timeouts{Headers: s.config.DeliveryTimeout, Whole: 2 * s.config.DeliveryTimeout},
 	})
 	s.clients = append(s.clients, client)

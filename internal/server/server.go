@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"time"
@@ -39,6 +40,7 @@ type Config struct {
 	// networks, and over http.
 	AllowPrivateDestinations bool
 	AllowDestinations        []netip.Prefix // networks that webhooks may reach, whatever they are
+	DestinationProxy         *url.URL       // that makes the connections to webhooks; nil: none
 	DestinationCA            string         // PEM file of authorities that webhooks trust beside the system's; empty: none
 	MasterKey                string         // a keyset; empty: the file in the data directory
 
