@@ -37,13 +37,14 @@ type process struct {
 	log     *lockedBuffer
 }
 
-// serve starts the real command on a data directory and free ports, and
-// returns when it is ready.
+// serve starts the real command on a data directory and free ports, without
+// rate limits, and returns when it is ready.
 func serve(t *testing.T, dataDir string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, dataDir: dataDir, exited: make(chan error, 1), log: &lockedBuffer{}}
 	args = append([]string{"serve", "--data-dir", dataDir, "--allow-private-destinations",
-		"--api-addr", "127.0.0.1:0", "--siem-addr", siemAddr(t, dataDir), "--ops-addr", "127.0.0.1:0"}, args...)
+		"--api-addr", "127.0.0.1:0", "--siem-addr", siemAddr(t, dataDir), "--ops-addr", "127.0.0.1:0",
+		"--api-rate", "0", "--api-token-rate", "0", "--api-failure-rate", "0"}, args...)
 	p.cmd = exec.Command(os.Args[0], args...)
 	p.cmd.Env = append(os.Environ(), asTrailhook+"=1")
 	p.cmd.Stderr = p.log

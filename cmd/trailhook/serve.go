@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/trailhook/trailhook/internal/konnect"
 	"github.com/trailhook/trailhook/internal/outbound"
 	"github.com/trailhook/trailhook/internal/server"
 )
@@ -22,7 +23,7 @@ type serveCommand struct {
 	APIURL   string `name:"api-url" help:"URL by which clients reach the API, where it is not the address." env:"TRAILHOOK_API_URL" placeholder:"URL"`
 	SIEMURL  string `name:"siem-url" help:"URL by which clients reach the SIEM's side; the sources' URLs begin with it." env:"TRAILHOOK_SIEM_URL" placeholder:"URL"`
 	Region   string `help:"Region of hosts that name none (us.api.… is region us)." default:"us" env:"TRAILHOOK_REGION"`
-	TLS      string `name:"tls" help:"off, auto (a local authority in the data directory), or CERT,KEY (two PEM files)." default:"off" env:"TRAILHOOK_TLS"`
+	TLS      string `name:"tls" help:"off, auto (a local authority in the data directory), or CERT,KEY (two PEM files, read again when they change)." default:"off" env:"TRAILHOOK_TLS"`
 	Only     string `help:"Run one half only: platform or collector." enum:",platform,collector" default:"" env:"TRAILHOOK_ONLY"`
 
 	AllowPrivateDestinations bool     `help:"Let webhooks reach loopback and private networks, and over http." env:"TRAILHOOK_ALLOW_PRIVATE_DESTINATIONS"`
@@ -37,6 +38,10 @@ type serveCommand struct {
 	JournalWhenFull string        `help:"What a full journal does: refuse (API calls get 503) or drop-oldest (delivered or not)." enum:"refuse,drop-oldest" default:"refuse" env:"TRAILHOOK_JOURNAL_WHEN_FULL"`
 	TrustedProxies  []string      `help:"Networks whose X-Forwarded-For, traceparent and X-Datadog-Trace-Id headers are believed." placeholder:"CIDR,…" env:"TRAILHOOK_TRUSTED_PROXIES"`
 	PrincipalNames  bool          `help:"Put the names of principals into the events, beside their ids." env:"TRAILHOOK_PRINCIPAL_NAMES"`
+
+	APIRate        float64 `name:"api-rate" help:"How many requests a second the API takes from all callers together; 0 for no limit. Five seconds' worth may come at once. Ingested events do not count." default:"1000" env:"TRAILHOOK_API_RATE" placeholder:"N"`
+	APITokenRate   float64 `name:"api-token-rate" help:"The same for one token." default:"100" env:"TRAILHOOK_API_TOKEN_RATE" placeholder:"N"`
+	APIFailureRate float64 `name:"api-failure-rate" help:"How many requests a second without a valid token are recorded and told so, from one address; 0 for no limit. Behind a proxy, set --trusted-proxies." default:"10" env:"TRAILHOOK_API_FAILURE_RATE" placeholder:"N"`
 
 	BatchMaxEvents  int           `help:"How many events a delivery carries at most." default:"1000" env:"TRAILHOOK_BATCH_MAX_EVENTS"`
 	BatchMaxBytes   int           `help:"How many bytes of lines a delivery carries at most, before compression. A single longer line goes alone." default:"1000000" env:"TRAILHOOK_BATCH_MAX_BYTES"`
@@ -82,6 +87,9 @@ func (c *serveCommand) Validate() error {
 	if err := c.validateDelivery(); err != nil {
 		return err
 	}
+	if err := c.validateRates(); err != nil {
+		return err
+	}
 	if err := c.NATS.Validate(); err != nil {
 		return err
 	}
@@ -121,6 +129,18 @@ func (c *serveCommand) validateDelivery() error {
 	return nil
 }
 
+func (c *serveCommand) validateRates() error {
+	for _, rate := range []struct {
+		flag  string
+		value float64
+	}{{"--api-rate", c.APIRate}, {"--api-token-rate", c.APITokenRate}, {"--api-failure-rate", c.APIFailureRate}} {
+		if !(rate.value >= 0 && rate.value <= 1_000_000) { // nor is NaN
+			return fmt.Errorf("%s %g: requests a second, up to 1000000; 0 for no limit", rate.flag, rate.value)
+		}
+	}
+	return nil
+}
+
 // networks reads a flag's networks; a bare address is a network of its own.
 func networks(flag string, texts []string) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
@@ -149,6 +169,7 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	config.Batch = server.BatchLimits{Events: c.BatchMaxEvents, Bytes: c.BatchMaxBytes, Wait: c.BatchMaxWait}
 	config.ContentEncoding = c.ContentEncoding
 	config.DeliveryTimeout, config.MinPause, config.MaxPause = c.DeliveryTimeout, c.DeliveryMinPause, c.DeliveryMaxPause
+	config.Rates = konnect.Rates{Requests: c.APIRate, Token: c.APITokenRate, Failures: c.APIFailureRate}
 	config.PrincipalNames = c.PrincipalNames
 	config.DestinationCA = c.DestinationCA
 	if c.DestinationProxy != "" {

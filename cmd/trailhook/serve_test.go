@@ -184,3 +184,32 @@ func TestOneHalfRunsAlone(t *testing.T) {
 	resp, body, err = collector.siem(t.Context(), "GET", "/api/v1/collectors", "")
 	must(t, 200, resp, body, err)
 }
+
+func TestATokenThatAsksTooOftenIsToldWhenToComeAgain(t *testing.T) {
+	p := serve(t, t.TempDir(), "--only", "platform", "--api-token-rate", "0.001")
+	resp, body, err := p.api(t.Context(), "GET", "/v2/control-planes", "")
+	must(t, 200, resp, body, err)
+	resp, body, err = p.api(t.Context(), "GET", "/v2/control-planes", "")
+	must(t, 429, resp, body, err)
+	if resp.Header.Get("Retry-After") == "" || resp.Header.Get("X-Request-Id") == "" || resp.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("headers: %v", resp.Header)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), "GET", p.opsURL+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body, err := exchange(req); err != nil || !strings.Contains(string(body), `trailhook_api_limited_total{limit="token"} 1`) {
+		t.Errorf("metrics: %v\n%s", err, body)
+	}
+}
+
+func TestTheDocumentTellsOfEveryEndpointThatIsServed(t *testing.T) {
+	p := serve(t, t.TempDir(), "--only", "platform")
+	resp, body, err := p.api(t.Context(), "GET", "/openapi.json", "")
+	paths := must(t, 200, resp, body, err)["paths"].(map[string]any)
+	for _, path := range []string{"/trailhook/v1/events", "/v2/control-planes", "/v3/audit-log-webhook"} {
+		if paths[path] == nil {
+			t.Errorf("%s is not in the document", path)
+		}
+	}
+}

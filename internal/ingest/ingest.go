@@ -65,8 +65,8 @@ type Options struct {
 	Now       func() time.Time
 }
 
-// Handler is the endpoint. It is to be mounted on the API
-// ([konnect.API.Mount]), which says who may call it.
+// Handler is the endpoint. It is to be mounted on the API, which says who may
+// call it.
 type Handler struct {
 	Options
 	inWork  *semaphore.Weighted // bytes

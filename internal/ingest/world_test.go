@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +36,7 @@ type world struct {
 	url      string
 	ours     organization
 	theirs   organization
+	statuses map[string]any // that the OpenAPI document tells of
 }
 
 type organization struct {
@@ -88,6 +90,7 @@ func newWorld(tb testing.TB) *world {
 	}
 	tb.Cleanup(w.journal.Close)
 	w.url = w.serve(w.journal)
+	w.statuses = w.documented()
 	w.ours, w.theirs = w.newOrganization("ours"), w.newOrganization("theirs")
 	return w
 }
@@ -98,9 +101,9 @@ func (w *world) serve(j ingest.Journal) (url string) {
 		Registry: w.registry, Recorder: recorder.New(recorder.Options{Journal: w.journal, Now: time.Now}), Journal: w.journal,
 		Logger: slog.New(slog.DiscardHandler), Region: "us", Version: "test",
 	})
-	api.Mount(http.MethodPost, ingest.Path, registry.Create, ingest.Resource, ingest.New(ingest.Options{
+	ingest.New(ingest.Options{
 		Journal: j, Retention: journal.DefaultRetention, Logger: slog.New(slog.DiscardHandler), Now: w.clock.Now,
-	}))
+	}).Mount(api)
 	server := httptest.NewServer(api)
 	w.tb.Cleanup(server.Close)
 	return server.URL
@@ -174,6 +177,9 @@ func (w *world) sendTo(url, body string, more ...string) answered {
 		w.tb.Fatal(err)
 	}
 	a := answered{status: response.StatusCode, header: response.Header, body: string(data)}
+	if w.statuses[strconv.Itoa(a.status)] == nil {
+		w.tb.Errorf("status %d is not in the OpenAPI document", a.status)
+	}
 	if a.header.Get("Content-Type") == "application/problem+json" {
 		if err := json.Unmarshal(data, &a.problem); err != nil {
 			w.tb.Fatalf("%v\n%s", err, data)
@@ -183,6 +189,23 @@ func (w *world) sendTo(url, body string, more ...string) answered {
 		}
 	}
 	return a
+}
+
+// documented are the statuses that the OpenAPI document tells of.
+func (w *world) documented() map[string]any {
+	w.tb.Helper()
+	response, err := http.Get(w.url + "/openapi.json")
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	defer response.Body.Close()
+	var document struct {
+		Paths map[string]map[string]struct{ Responses map[string]any }
+	}
+	if err := json.NewDecoder(response.Body).Decode(&document); err != nil {
+		w.tb.Fatal(err)
+	}
+	return document.Paths[ingest.Path]["post"].Responses
 }
 
 func as(token string) []string { return []string{"Authorization", "Bearer " + token} }

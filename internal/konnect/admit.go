@@ -33,6 +33,11 @@ func (a *API) admit(r *http.Request, action, resource string) *Problem {
 		return problem
 	}
 	granted := c.user.May(action, resource)
+	if !granted {
+		if refused := a.limits.denied(c); refused != nil {
+			return refused
+		}
+	}
 	c.trail.Authorized(action, resource, granted)
 	if err := c.trail.Commit(r.Context()); err != nil {
 		a.Logger.Error("cannot record a request; refusing it", "trace_id", c.trail.TraceID(), "error", err)
@@ -53,6 +58,9 @@ func (a *API) authenticate(ctx context.Context, header http.Header) *Problem {
 	if problem == "" {
 		result = a.Registry.Authenticate(token)
 	}
+	if refused := a.limit(c, token, result.Outcome); refused != nil {
+		return refused
+	}
 	c.user = result.Principal
 	c.trail.Authenticated(result.Type, result.Outcome, recorder.Principal{OrgID: c.user.OrgID, ID: c.user.ID, Name: c.user.Name})
 	if result.Outcome == audit.OutcomeSuccess {
@@ -66,6 +74,14 @@ func (a *API) authenticate(ctx context.Context, header http.Header) *Problem {
 		problem = "The token is not valid: check that all of it was sent, and that it has not expired"
 	}
 	return c.problem(http.StatusUnauthorized, problem)
+}
+
+// limit holds a request to the limit that fits what came of its token.
+func (a *API) limit(c *call, token string, outcome audit.Outcome) *Problem {
+	if outcome == audit.OutcomeSuccess {
+		return a.limits.authenticated(c, token)
+	}
+	return a.limits.failed(c)
 }
 
 // bearer returns the token of the Authorization header. The header may stand

@@ -6,10 +6,12 @@
 // handler act. A request that changes something is recorded once more with the
 // status of its answer before the answer leaves. Whatever cannot be recorded
 // is answered with 503 and, where the handler has not acted yet, not done.
+// A request beyond a rate limit is none: it is refused before all this.
 package konnect
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/trailhook/trailhook/internal/delivery"
 	"github.com/trailhook/trailhook/internal/journal"
@@ -43,22 +46,27 @@ type Options struct {
 	Region   string // of hosts that name none
 	BaseURL  string // where clients reach this API, without a path: https://us.api.example.com
 	Version  string
+	Rates    Rates
+	Metrics  prometheus.Registerer // nil: nowhere
 }
 
 // API serves the endpoints. It is an [http.Handler].
 type API struct {
 	Options
-	mux    *http.ServeMux
-	huma   huma.API
-	trials trials
+	mux     *http.ServeMux
+	huma    huma.API
+	mounted map[string]bool // the patterns of other packages' endpoints
+	limits  *rateLimits
+	trials  trials
 }
 
 // New makes the API.
 func New(o Options) *API {
-	a := &API{Options: o, mux: http.NewServeMux()}
+	a := &API{Options: o, mux: http.NewServeMux(), mounted: map[string]bool{}, limits: newRateLimits(o.Rates, o.Metrics)}
 	config := huma.DefaultConfig("Trailhook", o.Version)
-	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
-	config.CreateHooks = nil // no $schema in answers: Konnect's have none
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", "" // documentRoutes serves them
+	config.CreateHooks = nil                                             // no $schema in answers: Konnect's have none
+	describe(config.OpenAPI)
 	config.Formats = map[string]huma.Format{
 		"application/json": {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: decodeBody},
 		"json":             {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: decodeBody}, // application/merge-patch+json
@@ -71,14 +79,18 @@ func New(o Options) *API {
 	a.setAsideRoutes()
 	a.replayRoutes()
 	a.keyRoutes()
+	a.documentRoutes()
 	return a
 }
 
 // call is what is known of the request being served.
 type call struct {
-	trail  *recorder.Trail
-	region string
-	user   registry.Principal // set once the request is admitted
+	trail   *recorder.Trail
+	region  string
+	user    registry.Principal // set once the request is admitted
+	token   [sha256.Size]byte  // the hash of a good token
+	mounted bool               // the endpoint is another package's
+	wait    time.Duration      // how long a rate limit refuses the caller; 0: it let the request through
 }
 
 type callKey struct{}
@@ -98,7 +110,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := newAnswer()
 	answer.Header().Set("X-Request-Id", strconv.FormatUint(c.trail.TraceID(), 10))
 	a.serve(answer, r)
-	if changes(r.Method) {
+	if c.wait > 0 {
+		answer.Header().Set("Retry-After", retryAfter(c.wait))
+	} else if changes(r.Method) {
 		c.trail.Accessed(answer.status)
 		// The action may be done: its record must not fail for want of time.
 		if err := c.trail.Commit(context.WithoutCancel(ctx)); err != nil {
@@ -140,7 +154,14 @@ func (a *API) serve(answer *answer, r *http.Request) {
 	}()
 	handler, pattern := a.mux.Handler(r)
 	// The mux would redirect an unclean path to its clean form, unseen by the guard.
-	if address := r.URL.EscapedPath(); pattern != "" && path.Clean(address) == address {
+	address := r.URL.EscapedPath()
+	found := pattern != "" && path.Clean(address) == address
+	c.mounted = found && a.mounted[pattern]
+	if problem := a.limits.request(c); problem != nil {
+		writeProblem(answer, problem)
+		return
+	}
+	if found {
 		a.mux.ServeHTTP(answer, r)
 		return
 	}
@@ -184,6 +205,7 @@ func register[I, O any](a *API, r route, handler func(context.Context, *I) (*O, 
 		DefaultStatus: r.status, MaxBodyBytes: maxBody + 1, Tags: []string{r.tag},
 	}
 	if r.action != "" {
+		operation.Security = secured()
 		operation.Middlewares = huma.Middlewares{a.guard(r.action, r.resource)}
 	}
 	huma.Register(a.huma, operation, func(ctx context.Context, input *I) (*O, error) {

@@ -2,13 +2,34 @@ package konnect
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 type keySet struct {
 	CacheControl string `header:"Cache-Control"`
-	ContentType  string `header:"Content-Type"`
-	Body         []byte
+	Body         keys
+}
+
+// keys is a key set, as it is.
+type keys struct{ json.RawMessage }
+
+// Schema implements [huma.SchemaProvider].
+func (keys) Schema(schemas huma.Registry) *huma.Schema {
+	type key struct {
+		KeyType   string `json:"kty" enum:"OKP"`
+		Algorithm string `json:"alg" enum:"EdDSA"`
+		ID        string `json:"kid"`
+		Curve     string `json:"crv" enum:"Ed25519"`
+		X         string `json:"x" doc:"The public key, base64url without padding."`
+	}
+	type set struct {
+		Keys []key `json:"keys" nullable:"false"`
+	}
+	return huma.SchemaFromType(schemas, reflect.TypeFor[set]())
 }
 
 // keyRoutes serves the keys that signatures are verified with (RFC 7517, 8037).
@@ -23,13 +44,12 @@ func (a *API) keyRoutes() {
 }
 
 func (a *API) getKeys(context.Context, *struct{}) (*keySet, error) {
-	keys, err := a.Registry.KeySet()
+	set, err := a.Registry.KeySet()
 	if err != nil {
 		return nil, err
 	}
 	return &keySet{
 		CacheControl: "public, max-age=300",
-		ContentType:  "application/json",
-		Body:         keys.JWKS(),
+		Body:         keys{set.JWKS()},
 	}, nil
 }

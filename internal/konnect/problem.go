@@ -101,11 +101,14 @@ func (a *API) problemOf(c *call, err error) *Problem {
 	return c.problem(http.StatusInternalServerError, "Something went wrong on our side. The trace id finds it in the log")
 }
 
-// Huma has one hook for all errors that it finds itself, and one switch for
-// names of properties in another case, and they are variables of its package:
-// they are set here, before anything runs, and never again.
+// Huma has hooks for all errors that it finds itself (by the first it also
+// knows their type), and one switch for names of properties in another case, and
+// they are variables of its package: they are set here, before anything runs, and never again.
 func init() {
 	huma.ValidateStrictCasing = true
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+		return decodeProblem(nil, status, message, errs)
+	}
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
 		var c *call
 		if ctx != nil {

@@ -163,8 +163,9 @@ func TestAnAddressThatIsNotServedNeedsATokenToo(t *testing.T) {
 		{request{method: "POST", target: "/v2/x/../control-planes", body: `{"name":"n"}`}, 404, ""},
 		{request{method: "GET", target: "/v3//audit-log-webhook/jwks.json"}, 404, ""},
 		{request{method: "GET", target: "/V2/control-planes"}, 404, ""},
-		{request{method: "GET", target: "/openapi.json"}, 404, ""},
-		{request{method: "GET", target: "/docs"}, 404, ""},
+		{request{method: "POST", target: "/openapi.json"}, 405, "GET, HEAD"},
+		{request{method: "GET", target: "/openapi-3.0.json"}, 404, ""},
+		{request{method: "GET", target: "/docs/"}, 404, ""},
 		{request{method: "GET", target: "/schemas/x.json"}, 404, ""},
 	} {
 		a := w.call(test.request)

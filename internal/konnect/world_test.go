@@ -201,10 +201,17 @@ func (q request) build(tb testing.TB) *http.Request {
 	return r
 }
 
-// send makes the call on a handler and looks at nothing but the answer.
+// send makes the call on a handler and looks at nothing but the answer, which
+// must be as the OpenAPI document says.
 func send(tb testing.TB, handler http.Handler, q request) answered {
 	tb.Helper()
-	return serve(handler, q.build(tb))
+	a := serve(handler, q.build(tb))
+	if api, ok := handler.(*API); ok {
+		if wrong := api.undocumented(q.build(tb), a); wrong != "" {
+			tb.Errorf("%s: %s", q, wrong)
+		}
+	}
+	return a
 }
 
 func serve(handler http.Handler, r *http.Request) answered {

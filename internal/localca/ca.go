@@ -21,14 +21,19 @@ import (
 	"crypto/x509"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
 // CA is an opened authority together with the server's certificate.
 type CA struct {
-	dir    string
-	root   *x509.Certificate
-	server tls.Certificate
+	dir       string
+	authority authority
+	names     hostNames
+	now       func() time.Time
+
+	mu     sync.Mutex
+	server *tls.Certificate
 }
 
 // Open opens the authority in dir, which must exist, and makes what is missing. The server's certificate is
@@ -45,20 +50,40 @@ func Open(dir string, hosts []string, now func() time.Time) (*CA, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open local CA in %q: %w", dir, err)
 	}
-	server, err := openServer(dir, authority, names, now())
-	if err != nil {
-		return nil, fmt.Errorf("make server certificate in %q: %w", dir, err)
+	ca := &CA{dir: dir, authority: authority, names: names, now: now}
+	if _, err := ca.Renew(); err != nil {
+		return nil, err
 	}
-	return &CA{dir: dir, root: authority.cert, server: server}, nil
+	return ca, nil
 }
 
-// Certificate is the server's certificate with its key.
-func (c *CA) Certificate() tls.Certificate { return c.server }
+// Renew returns the server's certificate with its key: another one than before
+// if that expires within 30 days of now, was deleted or is damaged. A server
+// that runs for long calls it now and then.
+func (c *CA) Renew() (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	server, err := openServer(c.dir, c.authority, c.names, c.now())
+	if err != nil {
+		return nil, fmt.Errorf("make server certificate in %q: %w", c.dir, err)
+	}
+	if c.server == nil || !c.server.Leaf.Equal(server.Leaf) {
+		c.server = &server
+	}
+	return c.server, nil
+}
+
+// Certificate is the server's certificate with its key, as last opened or renewed.
+func (c *CA) Certificate() tls.Certificate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return *c.server
+}
 
 // Pool is a new pool that holds this authority and no other.
 func (c *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
-	pool.AddCert(c.root)
+	pool.AddCert(c.authority.cert)
 	return pool
 }
 

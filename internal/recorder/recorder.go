@@ -78,6 +78,9 @@ func (r *Recorder) Begin(req *http.Request, region string) *Trail {
 // TraceID identifies the request in all its events: 63 bits, never 0.
 func (t *Trail) TraceID() uint64 { return t.request.TraceID }
 
+// Source is the address that the request came from, as its events tell it.
+func (t *Trail) Source() string { return t.request.Source }
+
 // Principal is who a request turned out to come from.
 type Principal struct {
 	OrgID string

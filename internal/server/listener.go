@@ -57,17 +57,41 @@ func (l *listener) url() string {
 	return l.external
 }
 
+// limits bound what one client can hold of a listener, whoever it is: nobody
+// has been asked who he is when they count. Bodies have limits of size besides,
+// each endpoint its own.
+type limits struct {
+	connections int           // open at a time; more wait until one ends
+	header      int           // bytes of a request's line and header; a longer one is answered with 431
+	headerTime  time.Duration // to send it
+	requestTime time.Duration // to send the request, its body included
+	answerTime  time.Duration // to answer, once the header is read
+	idleTime    time.Duration // between two requests of a connection
+}
+
+// defaults leave room for a 5 MiB body over a slow line, and for the longest
+// search. The connections are far below what a process may have open.
+var defaults = limits{
+	connections: 4096,
+	header:      64 << 10,
+	headerTime:  10 * time.Second,
+	requestTime: time.Minute,
+	answerTime:  2 * time.Minute,
+	idleTime:    2 * time.Minute,
+}
+
 // serve serves the address until its shutdown.
-func (s *Server) serve(l *listener, handler http.Handler) {
+func (s *Server) serve(l *listener, handler http.Handler, within limits) {
 	l.server = &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
-		WriteTimeout:      120 * time.Second,
-		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    32 << 10,
+		ReadHeaderTimeout: within.headerTime,
+		ReadTimeout:       within.requestTime,
+		WriteTimeout:      within.answerTime,
+		IdleTimeout:       within.idleTime,
+		MaxHeaderBytes:    within.header,
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 	}
+	l.Listener = newBounded(l.Listener, within.connections)
 	go func() {
 		defer close(l.done)
 		var err error

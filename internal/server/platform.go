@@ -87,9 +87,9 @@ func (p *platform) open(ctx context.Context, s *Server) error {
 	api := konnect.New(konnect.Options{
 		Registry: p.registry, Recorder: recorder.New(s.recorderOptions(p.journal)), Journal: p.journal, Delivery: p.delivery,
 		Logger: s.logger, Region: s.config.Region, BaseURL: s.APIURL, Version: s.config.Version,
+		Rates: s.config.Rates, Metrics: s.metrics,
 	})
-	api.Mount(http.MethodPost, ingest.Path, registry.Create, ingest.Resource,
-		ingest.New(ingest.Options{Journal: p.journal, Retention: p.journal.Retention(), Logger: s.logger, Now: time.Now}))
+	ingest.New(ingest.Options{Journal: p.journal, Retention: p.journal.Retention(), Logger: s.logger, Now: time.Now}).Mount(api)
 	p.handler = api
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/trailhook/trailhook/internal/broker"
+	"github.com/trailhook/trailhook/internal/konnect"
 	"github.com/trailhook/trailhook/internal/outbound"
 )
 
@@ -51,8 +52,9 @@ type Config struct {
 	TrustedProxies  []netip.Prefix // whose word on a client's address and trace is taken
 	PrincipalNames  bool           // principals' names in the events
 
-	Batch           BatchLimits // of deliveries; what is zero stands for delivery's defaults
-	ContentEncoding string      // of deliveries; empty: gzip
+	Rates           konnect.Rates // of the API's requests; what is zero is not limited
+	Batch           BatchLimits   // of deliveries; what is zero stands for delivery's defaults
+	ContentEncoding string        // of deliveries; empty: gzip
 
 	// DeliveryTimeout is how long an endpoint may take until it begins to answer;
 	// a whole delivery may take twice as long. 0: outbound's defaults.
@@ -149,16 +151,16 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 		if s.siem, err = s.startSIEM(ctx); err != nil {
 			return nil, err
 		}
-		s.serve(s.collect, s.siem.handler)
+		s.serve(s.collect, s.siem.handler, defaults)
 	}
 	if s.api != nil {
 		if s.platform, err = s.startPlatform(ctx); err != nil {
 			return nil, err
 		}
-		s.serve(s.api, s.platform.handler)
+		s.serve(s.api, s.platform.handler, defaults)
 	}
 	if s.ops != nil {
-		s.serve(s.ops, s.opsHandler())
+		s.serve(s.ops, s.opsHandler(), defaults)
 	}
 	return s, nil
 }

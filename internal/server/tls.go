@@ -21,6 +21,13 @@ type encryption struct {
 	caFile string
 }
 
+// How often the certificate is looked at, at most. A look at files of others
+// costs two small reads, one at our own reads and checks a signature.
+const (
+	lookAtFiles = time.Second
+	lookAtOwn   = time.Hour
+)
+
 // openEncryption reads the --tls setting.
 func openEncryption(c Config) (*encryption, error) {
 	switch c.TLS {
@@ -33,11 +40,12 @@ func openEncryption(c Config) (*encryption, error) {
 	if !found {
 		return nil, fmt.Errorf("--tls: %q is none of off, auto, CERT,KEY (two PEM files)", c.TLS)
 	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	files := &pairFiles{certFile: cert, keyFile: key}
+	shown, err := openCertificate(files.read, lookAtFiles, c.Logger, time.Now)
 	if err != nil {
 		return nil, fmt.Errorf("--tls: %w", err)
 	}
-	return &encryption{config: serverConfig(pair)}, nil
+	return &encryption{config: serverConfig(shown)}, nil
 }
 
 // openAuto makes certificates with an authority of our own in the data
@@ -62,6 +70,10 @@ func openAuto(c Config) (*encryption, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--tls auto: %w", err)
 	}
+	shown, err := openCertificate(ca.Renew, lookAtOwn, c.Logger, time.Now)
+	if err != nil {
+		return nil, fmt.Errorf("--tls auto: %w", err)
+	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
@@ -71,9 +83,9 @@ func openAuto(c Config) (*encryption, error) {
 		return nil, fmt.Errorf("--tls auto: %w", err)
 	}
 	roots.AppendCertsFromPEM(own)
-	return &encryption{config: serverConfig(ca.Certificate()), roots: roots, caFile: ca.File()}, nil
+	return &encryption{config: serverConfig(shown), roots: roots, caFile: ca.File()}, nil
 }
 
-func serverConfig(pair tls.Certificate) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}
+func serverConfig(shown *certificate) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: shown.get, NextProtos: []string{"h2", "http/1.1"}}
 }
