@@ -105,6 +105,9 @@ func (r *reading) forward(ctx context.Context) error {
 			return err
 		}
 		for _, m := range messages {
+			if len(r.found) >= r.Limit {
+				break
+			}
 			entries, err := r.matching(m)
 			if err != nil {
 				return err
@@ -129,6 +132,9 @@ func (r *reading) backward(ctx context.Context) error {
 			return err
 		}
 		for _, m := range slices.Backward(messages) {
+			if len(r.found) >= r.Limit {
+				break
+			}
 			entries, err := r.matching(m)
 			if err != nil {
 				return err

@@ -62,6 +62,20 @@ type newControlPlane struct {
 	}
 }
 
+// controlPlaneChange is what a PATCH may change. Labels and proxy_urls replace
+// what was there, so that one that is not sent is gone. A label that is null is
+// not there either.
+type controlPlaneChange struct {
+	ID   string `path:"controlPlaneId"`
+	Body struct {
+		Name        *string             `json:"name,omitempty" minLength:"1" maxLength:"256"`
+		Description *string             `json:"description,omitempty" maxLength:"2048"`
+		AuthType    *string             `json:"auth_type,omitempty" enum:"pinned_client_certs,pki_client_certs"`
+		ProxyURLs   []registry.ProxyURL `json:"proxy_urls,omitempty" maxItems:"100"`
+		Labels      map[string]*string  `json:"labels,omitempty" maxProperties:"50"`
+	}
+}
+
 type controlPlaneList struct {
 	Body struct {
 		Data []controlPlane `json:"data" nullable:"false"`
@@ -81,13 +95,19 @@ func (a *API) controlPlaneRoutes() {
 		registry.Create, "control-planes", http.StatusCreated, tag}, a.createControlPlane)
 	register(a, route{"get-control-plane", http.MethodGet, one, "Retrieve a control plane",
 		registry.Retrieve, resource, http.StatusOK, tag}, a.getControlPlane)
+	register(a, route{"update-control-plane", http.MethodPatch, one, "Change a control plane",
+		registry.Edit, resource, http.StatusOK, tag}, a.changeControlPlane)
 	register(a, route{"delete-control-plane", http.MethodDelete, one, "Delete a control plane",
 		registry.Delete, resource, http.StatusNoContent, tag}, a.deleteControlPlane)
 }
 
-func (a *API) listControlPlanes(ctx context.Context, in *numberedPage) (*controlPlaneList, error) {
+func (a *API) listControlPlanes(ctx context.Context, in *controlPlaneQuery) (*controlPlaneList, error) {
 	c := callOf(ctx)
-	page, meta := cutNumbered(a.Registry.ControlPlanes(c.user.OrgID, c.region), *in)
+	list, err := in.choose(c, a.Registry.ControlPlanes(c.user.OrgID, c.region))
+	if err != nil {
+		return nil, err
+	}
+	page, meta := cutNumbered(list, in.NumberedPage)
 	out := &controlPlaneList{}
 	out.Body.Meta = meta
 	out.Body.Data = make([]controlPlane, len(page))
@@ -118,6 +138,31 @@ func (a *API) getControlPlane(ctx context.Context, in *controlPlaneID) (*control
 		return nil, err
 	}
 	return &controlPlaneOutput{a.showControlPlane(cp)}, nil
+}
+
+func (a *API) changeControlPlane(ctx context.Context, in *controlPlaneChange) (*controlPlaneOutput, error) {
+	c, b := callOf(ctx), in.Body
+	changed, err := a.Registry.ChangeControlPlane(ctx, c.user.OrgID, c.region, in.ID, registry.ControlPlaneChange{
+		Name: b.Name, Description: b.Description, AuthType: b.AuthType, ProxyURLs: b.ProxyURLs, Labels: given(b.Labels),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &controlPlaneOutput{a.showControlPlane(changed)}, nil
+}
+
+// given returns the labels that are not null; nil for none at all.
+func given(labels map[string]*string) map[string]string {
+	if labels == nil {
+		return nil
+	}
+	list := make(map[string]string, len(labels))
+	for name, value := range labels {
+		if value != nil {
+			list[name] = *value
+		}
+	}
+	return list
 }
 
 func (a *API) deleteControlPlane(ctx context.Context, in *controlPlaneID) (*struct{}, error) {

@@ -41,8 +41,29 @@ var (
 		},
 		"created_at": "date-time", "updated_at": "date-time",
 	}
-	webhookShape = shape{"audit_log_destination_id": "uuid", "enabled": "boolean"}
+	webhookShape       = shape{"audit_log_destination_id": "uuid", "enabled": "boolean"}
+	inlineWebhookShape = shape{
+		"endpoint": "string", "enabled": "boolean", "log_format": "string", "skip_ssl_verification": "boolean", "updated_at": "date-time",
+	}
+	authenticationShape = shape{
+		"type": "string", "successful": "boolean", "principal_id": "uuid", "signature": "string", "org_id": "uuid", "outcome": "string",
+		"authentication_type": "string", "ts": "date-time", "client_ip": "string", "uri": "path", "user_agent": "string", "trace_id": "string",
+	}
+	authorizationShape = shape{
+		"type": "string", "signature": "string", "service": "string", "resource": "string", "action": "string", "granted": "boolean",
+		"org_id": "uuid", "ts": "date-time", "principal_id": "uuid", "client_ip": "string", "uri": "path", "trace_id": "string",
+	}
+	accessShape = shape{
+		"type": "string", "ts": "date-time", "org_id": "uuid", "principal_id": "uuid", "actor_id": "string", "client_ip": "string",
+		"trace_id": "string", "user_agent": "string", "method": "string", "uri": "path", "query": "string", "status_code": "integer", "signature": "string",
+	}
 )
+
+// pulledShape is a first page of the pull API, of one kind of entries.
+func pulledShape(entry shape) shape {
+	page := shape{"first": "path", "last": "path", "next": "path", "previous": "null", "size": "integer"}
+	return shape{"data": []any{entry}, "meta": shape{"page": page}}
+}
 
 // misfit says where a JSON value is not of the shape; "" when it is.
 func misfit(at string, want, got any) string {
@@ -107,7 +128,7 @@ func isKind(kind string, value any) bool {
 
 func TestAnswersHaveTheShapesOfKonnects(t *testing.T) {
 	w := newWorld(t)
-	destination, other := w.newDestination(w.ours, "kept"), w.newDestination(w.ours, "other")
+	destination, other, third := w.newDestination(w.ours, "kept"), w.newDestination(w.ours, "other"), w.newDestination(w.ours, "third")
 	cp := w.call(request{method: "POST", target: "/v2/control-planes", token: w.ours.admin(),
 		body: `{"name":"full","labels":{"env":"test"},"proxy_urls":[{"host":"h","port":8443,"protocol":"https"}]}`})
 	var made struct{ ID string }
@@ -126,7 +147,20 @@ func TestAnswersHaveTheShapesOfKonnects(t *testing.T) {
 		{request{method: "POST", target: "/v3/audit-log-destinations", body: newDestinationBody}, 201, destinationShape},
 		{request{method: "GET", target: "/v3/audit-log-destinations?page[size]=1"}, 200, shape{"data": []any{destinationShape}, "meta": cursor}},
 		{request{method: "GET", target: "/v3/audit-log-destinations/" + destination}, 200, destinationShape},
+		{request{method: "PATCH", target: "/v3/audit-log-destinations/" + destination, body: `{"log_format":"json"}`}, 200, destinationShape},
+		{request{method: "GET", target: "/v3/audit-log-destinations?filter[name][contains]=e&page[size]=1"}, 200, shape{"data": []any{destinationShape}, "meta": cursor}},
 		{request{method: "DELETE", target: "/v3/audit-log-destinations/" + other}, 204, nil},
+		{request{method: "POST", target: "/v2/audit-log-destinations", body: newDestinationBody}, 201, destinationShape},
+		{request{method: "GET", target: "/v2/audit-log-destinations?page[size]=1"}, 200, shape{"data": []any{destinationShape}, "meta": cursor}},
+		{request{method: "GET", target: "/v2/audit-log-destinations/" + destination}, 200, destinationShape},
+		{request{method: "PATCH", target: "/v2/audit-log-destinations/" + destination, body: newDestinationBody}, 200, destinationShape},
+		{request{method: "DELETE", target: "/v2/audit-log-destinations/" + third}, 204, nil},
+		{request{method: "GET", target: "/v2/audit-log-webhook"}, 200, inlineWebhookShape},
+		{request{method: "PATCH", target: "/v2/audit-log-webhook", body: `{"enabled":false}`}, 200, inlineWebhookShape},
+		{request{method: "GET", target: "/v2/audit-log-webhook/status"}, 200, shape{"webhook_status": "string", "webhook_enabled": "boolean"}},
+		{request{method: "GET", target: "/v3/audit-logs?filter[type]=authentication&page[size]=1"}, 200, pulledShape(authenticationShape)},
+		{request{method: "GET", target: "/v2/audit-logs?filter[type]=authorization&page[size]=1"}, 200, pulledShape(authorizationShape)},
+		{request{method: "GET", target: "/v3/audit-logs?filter[type]=gateway_access&page[size]=1"}, 200, pulledShape(accessShape)},
 		{request{method: "GET", target: "/v3/audit-log-webhook/status"}, 200, shape{"webhook_status": "string", "webhook_enabled": "boolean"}},
 		{request{method: "PATCH", target: "/v3/audit-log-webhook", body: `{"audit_log_destination_id":"` + destination + `","enabled":true}`}, 200, webhookShape},
 		{request{method: "GET", target: "/v3/audit-log-webhook"}, 200, webhookShape},
@@ -136,6 +170,7 @@ func TestAnswersHaveTheShapesOfKonnects(t *testing.T) {
 		{request{method: "GET", target: "/v2/control-planes"}, 200, shape{"data": []any{controlPlaneShape}, "meta": numbered}},
 		{request{method: "POST", target: "/v2/control-planes", body: full}, 201, controlPlaneShape},
 		{request{method: "GET", target: "/v2/control-planes/" + made.ID}, 200, controlPlaneShape},
+		{request{method: "PATCH", target: "/v2/control-planes/" + made.ID, body: `{"description":"d"}`}, 200, controlPlaneShape},
 		{request{method: "DELETE", target: "/v2/control-planes/" + made.ID}, 204, nil},
 	} {
 		test.token = w.ours.admin()
@@ -199,6 +234,17 @@ var endpoints = []struct {
 	{request{method: "POST", target: "/v3/audit-log-destinations", body: `{}`}, "create", "audit-logs/destinations", 400},
 	{request{method: "GET", target: "/v3/audit-log-destinations/" + unused}, "retrieve", "audit-logs/destinations/" + unused, 404},
 	{request{method: "DELETE", target: "/v3/audit-log-destinations/" + unused}, "delete", "audit-logs/destinations/" + unused, 404},
+	{request{method: "PATCH", target: "/v3/audit-log-destinations/" + unused, body: `{}`}, "edit", "audit-logs/destinations/" + unused, 404},
+	{request{method: "GET", target: "/v2/audit-log-destinations"}, "list", "audit-logs/destinations", 200},
+	{request{method: "POST", target: "/v2/audit-log-destinations", body: `{}`}, "create", "audit-logs/destinations", 400},
+	{request{method: "GET", target: "/v2/audit-log-destinations/" + unused}, "retrieve", "audit-logs/destinations/" + unused, 404},
+	{request{method: "PATCH", target: "/v2/audit-log-destinations/" + unused, body: `{}`}, "edit", "audit-logs/destinations/" + unused, 404},
+	{request{method: "DELETE", target: "/v2/audit-log-destinations/" + unused}, "delete", "audit-logs/destinations/" + unused, 404},
+	{request{method: "GET", target: "/v2/audit-log-webhook"}, "retrieve", "audit-logs/webhook", 200},
+	{request{method: "PATCH", target: "/v2/audit-log-webhook", body: `{"enabled":true}`}, "edit", "audit-logs/webhook", 400},
+	{request{method: "GET", target: "/v2/audit-log-webhook/status"}, "retrieve", "audit-logs/webhook/status", 200},
+	{request{method: "GET", target: "/v3/audit-logs"}, "list", "audit-logs", 200},
+	{request{method: "GET", target: "/v2/audit-logs"}, "list", "audit-logs", 200},
 	{request{method: "POST", target: "/trailhook/v1/destinations/" + unused + "/test"}, "edit", "audit-logs/destinations/" + unused, 404},
 	{request{method: "GET", target: "/v3/audit-log-webhook"}, "retrieve", "audit-logs/webhook", 404},
 	{request{method: "PATCH", target: "/v3/audit-log-webhook", body: `{"enabled":true}`}, "edit", "audit-logs/webhook", 400},
@@ -216,6 +262,7 @@ var endpoints = []struct {
 	{request{method: "GET", target: "/v2/control-planes"}, "list", "control-planes", 200},
 	{request{method: "POST", target: "/v2/control-planes", body: `{}`}, "create", "control-planes", 400},
 	{request{method: "GET", target: "/v2/control-planes/" + unused}, "retrieve", "control-planes/" + unused, 404},
+	{request{method: "PATCH", target: "/v2/control-planes/" + unused, body: `{}`}, "edit", "control-planes/" + unused, 404},
 	{request{method: "DELETE", target: "/v2/control-planes/" + unused}, "delete", "control-planes/" + unused, 404},
 }
 
@@ -223,9 +270,9 @@ func TestARoleMayDoWhatItIsForAndNothingElse(t *testing.T) {
 	w := newWorld(t)
 	may := map[registry.Role]func(action, resource string) bool{
 		registry.OrganizationAdmin: func(string, string) bool { return true },
-		registry.AuditLogsAdmin:    func(_, resource string) bool { return strings.HasPrefix(resource, "audit-logs/") },
+		registry.AuditLogsAdmin:    func(_, resource string) bool { return strings.HasPrefix(resource, "audit-logs") },
 		registry.AuditLogsViewer: func(action, resource string) bool {
-			return strings.HasPrefix(resource, "audit-logs/") && (action == "list" || action == "retrieve")
+			return strings.HasPrefix(resource, "audit-logs") && (action == "list" || action == "retrieve")
 		},
 		registry.ControlPlaneAdmin: func(_, resource string) bool { return strings.HasPrefix(resource, "control-planes") },
 		registry.ControlPlaneViewer: func(action, resource string) bool {
@@ -267,6 +314,11 @@ func TestWhatIsAnothersIsAnsweredLikeWhatIsNot(t *testing.T) {
 	w := newWorld(t)
 	destination, cp := w.newDestination(w.theirs, "d"), w.newControlPlane(w.theirs, "cp")
 	for _, test := range []struct{ method, before, id, after string }{
+		{"GET", "/v2/audit-log-destinations/", destination, ""},
+		{"PATCH", "/v3/audit-log-destinations/", destination, ""},
+		{"PATCH", "/v2/audit-log-destinations/", destination, ""},
+		{"DELETE", "/v2/audit-log-destinations/", destination, ""},
+		{"PATCH", "/v2/control-planes/", cp, ""},
 		{"POST", "/trailhook/v1/destinations/", destination, "/test"},
 		{"GET", "/v3/audit-log-destinations/", destination, ""},
 		{"DELETE", "/v3/audit-log-destinations/", destination, ""},
@@ -274,7 +326,11 @@ func TestWhatIsAnothersIsAnsweredLikeWhatIsNot(t *testing.T) {
 		{"DELETE", "/v2/control-planes/", cp, ""},
 	} {
 		ask := func(id string) Problem {
-			a := w.call(request{method: test.method, target: test.before + id + test.after, token: w.ours.admin()})
+			q := request{method: test.method, target: test.before + id + test.after, token: w.ours.admin()}
+			if test.method == "PATCH" {
+				q.body = `{"name":"ours now"}`
+			}
+			a := w.call(q)
 			if a.status != http.StatusNotFound {
 				t.Errorf("%s %s%s: status %d", test.method, test.before, id, a.status)
 			}
@@ -297,16 +353,16 @@ func TestWhatIsAnothersIsAnsweredLikeWhatIsNot(t *testing.T) {
 	if diff := cmp.Diff(ask(unused), ask(destination)); diff != "" {
 		t.Errorf("a webhook to theirs is told from one to nothing:\n%s", diff)
 	}
-	for _, list := range []string{"/v3/audit-log-destinations", "/v2/control-planes"} {
+	for _, list := range []string{"/v3/audit-log-destinations", "/v2/audit-log-destinations", "/v2/control-planes"} {
 		if a := w.call(request{method: "GET", target: list, token: w.ours.admin()}); !strings.Contains(a.body, `"data":[]`) {
 			t.Errorf("our list shows theirs: %s", a.body)
 		}
 	}
-	if _, err := w.registry.Destination(w.theirs.id, destination); err != nil {
-		t.Errorf("their destination: %v", err)
+	if d, err := w.registry.Destination(w.theirs.id, destination); err != nil || d.Name != "d" {
+		t.Errorf("their destination: %q, %v", d.Name, err)
 	}
-	if _, err := w.registry.ControlPlane(w.theirs.id, "us", cp); err != nil {
-		t.Errorf("their control plane: %v", err)
+	if theirs, err := w.registry.ControlPlane(w.theirs.id, "us", cp); err != nil || theirs.Name != "cp" {
+		t.Errorf("their control plane: %q, %v", theirs.Name, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,10 +32,13 @@ func (j refusing) Append(ctx context.Context, region string, events ...audit.Eve
 
 // changing are calls that would each change something of a world.
 func (w *world) changing() []request {
-	destination := w.newDestination(w.ours, "d")
+	destination, cp := w.newDestination(w.ours, "d"), w.newControlPlane(w.ours, "cp")
 	return []request{
+		{method: "PATCH", target: "/v2/control-planes/" + cp, body: `{"name":"changed"}`},
+		{method: "PATCH", target: "/v3/audit-log-destinations/" + destination, body: `{"name":"changed"}`},
+		{method: "PATCH", target: "/v2/audit-log-webhook", body: `{"endpoint":"https://siem.example/"}`},
 		{method: "POST", target: "/v2/control-planes", body: `{"name":"new"}`},
-		{method: "DELETE", target: "/v2/control-planes/" + w.newControlPlane(w.ours, "cp")},
+		{method: "DELETE", target: "/v2/control-planes/" + cp},
 		{method: "POST", target: "/v3/audit-log-destinations", body: newDestinationBody},
 		{method: "DELETE", target: "/v3/audit-log-destinations/" + w.newDestination(w.ours, "other")},
 		{method: "PATCH", target: "/v3/audit-log-webhook", body: `{"audit_log_destination_id":"` + destination + `","enabled":true}`},
@@ -44,7 +48,9 @@ func (w *world) changing() []request {
 func (w *world) untouched() bool {
 	_, err := w.registry.Webhook(w.ours.id, "us")
 	return errors.Is(err, registry.ErrNotFound) &&
-		len(w.registry.ControlPlanes(w.ours.id, "us")) == 1 && len(w.registry.Destinations(w.ours.id)) == 2
+		len(w.registry.ControlPlanes(w.ours.id, "us")) == 1 && len(w.registry.Destinations(w.ours.id)) == 2 &&
+		w.registry.ControlPlanes(w.ours.id, "us")[0].Name == "cp" && !slices.ContainsFunc(w.registry.Destinations(w.ours.id),
+		func(d registry.Destination) bool { return d.Name == "changed" })
 }
 
 func TestWhatCannotBeRecordedIsNotDone(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/trailhook/trailhook/audit"
 	"github.com/trailhook/trailhook/internal/recorder"
+	"github.com/trailhook/trailhook/internal/registry"
 )
 
 // forgetful is a journal for who looks at the answers only.
@@ -61,24 +63,78 @@ func FuzzQueriesAndBodies(f *testing.F) {
 			require("audit_log_destination_id", err == nil)
 		}
 	})
+	accept(api, "PATCH", "/destination/{auditLogDestinationId}", func(in *destinationChange) {
+		b := in.Body
+		require("name", b.Name == nil || long(*b.Name) >= 1 && long(*b.Name) <= 256)
+		require("endpoint", b.Endpoint == nil || long(*b.Endpoint) >= 1 && long(*b.Endpoint) <= 2048)
+		require("log_format", b.LogFormat == nil || slices.Contains([]string{"cef", "json", "cps"}, *b.LogFormat))
+	})
+	accept(api, "PATCH", "/inline-webhook", func(in *inlineWebhookChange) {
+		b := in.Body
+		require("endpoint", b.Endpoint == nil || long(*b.Endpoint) >= 1 && long(*b.Endpoint) <= 2048)
+		require("log_format", b.LogFormat == nil || slices.Contains([]string{"cef", "json", "cps"}, *b.LogFormat))
+	})
+	accept(api, "PATCH", "/control-plane/{controlPlaneId}", func(in *controlPlaneChange) {
+		b := in.Body
+		require("name", b.Name == nil || long(*b.Name) >= 1 && long(*b.Name) <= 256)
+		require("labels", len(b.Labels) <= 50 && len(given(b.Labels)) <= len(b.Labels))
+		require("proxy_urls", len(b.ProxyURLs) <= 100)
+	})
+	once := func(query url.Values) bool {
+		for name, values := range query {
+			if len(values) > 1 && strings.HasPrefix(name, "filter") {
+				return false
+			}
+		}
+		return true
+	}
+	var query string
+	strict := func() {
+		parsed, err := url.ParseQuery(query)
+		require("the query", err == nil && once(parsed))
+	}
+	accept(api, "GET", "/destinations", func(in *destinationQuery) {
+		strict()
+		require("page[size]", in.Size >= 1 && in.Size <= 1000)
+	})
+	accept(api, "GET", "/audit-logs", func(in *auditLogQuery) {
+		strict()
+		require("page[size]", in.Size >= 1 && in.Size <= 1000)
+		require("filter[type]", in.Type == "" || kinds[in.Type] != 0)
+		again, err := url.Parse(in.links("/audit-logs").to("page[after]", "x"))
+		require("links", err == nil && len(again.Query()) >= 2)
+	})
+	accept(api, "GET", "/control-planes", func(in *controlPlaneQuery) {
+		strict()
+		list, err := in.choose(nil, []registry.ControlPlane{{Name: "n", Labels: map[string]string{"a": "b"}}, {Name: "m"}})
+		require("choose", len(list) <= 2 && (err == nil || list == nil))
+	})
 	accept(api, "GET", "/cursor", func(in *cursorPage) { require("page[size]", in.Size >= 1 && in.Size <= 1000) })
 	accept(api, "GET", "/number", func(in *numberedPage) {
 		require("page[size]", in.Size >= 1 && in.Size <= 1000)
 		require("page[number]", in.Number >= 1 && in.Number <= 1_000_000)
 	})
 	for query, body := range map[string]string{
-		"page[size]=1":                         newDestinationBody,
-		"page%5Bafter%5D=ZW5k&page[size]=":     `{"name":"a","name":"b","log_format":"cef","log_format":null}`,
-		"page[before]=ZW5k&&=&;":               `{"name":null}{}`,
-		"%zz&page[number]=9223372036854775807": "{\"name\":\"\xff\"}",
-		"page[size]":                           `[[[[{"a":1e999}]]]]`,
-		"page[number]=0":                       `{"name":"n","Cluster_Type":"x","labels":{"a":"b"},"proxy_urls":[{"host":"h","port":1,"protocol":"p"}]}`,
-		"page[size]=-1":                        `{"audit_log_destination_id":"` + unused + `","enabled":true}`,
+		"page[size]=1":                                newDestinationBody,
+		"page%5Bafter%5D=ZW5k&page[size]=":            `{"name":"a","name":"b","log_format":"cef","log_format":null}`,
+		"page[before]=ZW5k&&=&;":                      `{"name":null}{}`,
+		"%zz&page[number]=9223372036854775807":        "{\"name\":\"\xff\"}",
+		"page[size]":                                  `[[[[{"a":1e999}]]]]`,
+		"filter[name][eq]=a&filter[name][contains]=b": `{"name":null,"labels":{"a":null}}`,
+		"filter[ts][gte]=2026-01-02T03:04:05Z&filter[type]=authentication": `{"enabled":true,"endpoint":"x"}`,
+		"labels=a:b,c&sort=name,created_at+desc&filter[id][oeq]=a,b":       `{"endpoint":"https://siem.example/"}`,
+		"filter[name][eq]=a&filter[name][eq]=b":                            `{}`,
+		"page[number]=0":                                                   `{"name":"n","Cluster_Type":"x","labels":{"a":"b"},"proxy_urls":[{"host":"h","port":1,"protocol":"p"}]}`,
+		"page[size]=-1":                                                    `{"audit_log_destination_id":"` + unused + `","enabled":true}`,
 	} {
 		f.Add(query, body)
 	}
-	f.Fuzz(func(t *testing.T, query, body string) {
-		for _, endpoint := range []string{"POST /destination", "POST /control-plane", "PATCH /webhook", "GET /cursor", "GET /number"} {
+	f.Fuzz(func(t *testing.T, sent, body string) {
+		query = sent
+		for _, endpoint := range []string{
+			"POST /destination", "POST /control-plane", "PATCH /webhook", "GET /cursor", "GET /number",
+			"PATCH /destination/1", "PATCH /inline-webhook", "PATCH /control-plane/1", "GET /destinations", "GET /audit-logs", "GET /control-planes",
+		} {
 			method, target, _ := strings.Cut(endpoint, " ")
 			r := request{method: method, target: target, header: http.Header{"Content-Type": {"application/json"}}}.build(t)
 			r.URL.RawQuery, r.Body = query, io.NopCloser(strings.NewReader(body))
@@ -97,7 +153,7 @@ func FuzzQueriesAndBodies(f *testing.F) {
 // accept registers an endpoint that takes whatever gets through the decoding.
 func accept[I any](api *API, method, path string, look func(*I)) {
 	type output struct{ Body struct{} }
-	register(api, route{id: path, method: method, path: path, summary: path, status: http.StatusOK, tag: "test"},
+	register(api, route{id: method + path, method: method, path: path, summary: path, status: http.StatusOK, tag: "test"},
 		func(_ context.Context, in *I) (*output, error) {
 			look(in)
 			return &output{}, nil

@@ -31,7 +31,7 @@ func (a attacker) noise() string {
 }
 
 func (a attacker) request() request {
-	q := request{method: "POST", target: pick(a.Rand, "/v3/audit-log-destinations", "/v2/control-planes"), token: a.token, header: http.Header{}}
+	q := request{method: "POST", target: pick(a.Rand, "/v3/audit-log-destinations", "/v2/control-planes", "/v2/audit-log-destinations"), token: a.token, header: http.Header{}}
 	switch a.IntN(5) {
 	case 0:
 		q.body = a.body()
@@ -86,10 +86,11 @@ func (a attacker) body() string {
 
 func (a attacker) query(target string) string {
 	size := "page[size]=" + url.QueryEscape(pick(a.Rand, "0", "-1", "1001", "1e3", "0x10", "99999999999999999999", "١", a.noise()))
-	if strings.HasPrefix(target, "/v2") {
-		return pick(a.Rand, size, "page[number]="+url.QueryEscape(pick(a.Rand, "0", "-1", "1000001", "x", a.noise())))
+	if strings.HasPrefix(target, "/v2/control") {
+		return pick(a.Rand, size, "page[number]="+url.QueryEscape(pick(a.Rand, "0", "-1", "1000001", "x", a.noise())),
+			"filter["+url.QueryEscape(a.noise())+"][eq]=x", "filter[name][eq]=x&filter[name][eq]="+url.QueryEscape(a.noise()), "sort="+url.QueryEscape(a.noise()))
 	}
-	return pick(a.Rand, size, "page[after]="+url.QueryEscape(a.noise()), "page[before]="+url.QueryEscape(a.noise()), "page%5Bafter%5D=AAAA&"+a.noise())
+	return pick(a.Rand, size, "page[after]="+url.QueryEscape(a.noise()), "page[before]="+url.QueryEscape(a.noise()), "page%5Bafter%5D=AAAA&"+a.noise(), "filter[name][contains]=&x="+url.QueryEscape(a.noise()))
 }
 
 func TestHostileRequestsAreRefusedAndRecorded(t *testing.T) {

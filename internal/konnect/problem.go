@@ -149,6 +149,7 @@ var rules = []struct{ message, rule, reason string }{
 	{validation.MsgExpectedOneOf, "enum", "must be one of %"},
 	{validation.MsgExpectedRFC4122UUID, "is_uuid", "must be a UUID"},
 	{validation.MsgExpectedRFC3339DateTime, "is_date_time", "must be a time as in RFC 3339"},
+	{"invalid date/time for format %s", "is_date_time", "must be a time as in RFC 3339"},
 	{validation.MsgExpectedString, "is_string", "must be a string"},
 	{validation.MsgExpectedBoolean, "is_boolean", "must be a boolean"},
 	{validation.MsgExpectedInteger, "is_integer", "must be an integer"},
@@ -169,8 +170,14 @@ var rules = []struct{ message, rule, reason string }{
 // parameterOf turns one finding of huma into Konnect's form. The value that was
 // sent is left out: it may be a secret.
 func parameterOf(err error) InvalidParameter {
-	var detail *huma.ErrorDetail
-	if !errors.As(err, &detail) {
+	var (
+		bad    *badParameter
+		detail *huma.ErrorDetail
+	)
+	switch {
+	case errors.As(err, &bad):
+		return InvalidParameter(*bad)
+	case !errors.As(err, &detail):
 		return InvalidParameter{Field: "body", Rule: "invalid", Reason: err.Error(), Source: "body"}
 	}
 	source, field, _ := strings.Cut(detail.Location, ".")

@@ -24,6 +24,9 @@ func TestAProblemSaysWhichValueBreaksWhichRule(t *testing.T) {
 	body := func(field, rule, reason string, choices ...string) InvalidParameter {
 		return InvalidParameter{Field: field, Rule: rule, Reason: reason, Source: "body", Choices: choices}
 	}
+	query := func(field, rule, reason string) InvalidParameter {
+		return InvalidParameter{Field: field, Rule: rule, Reason: reason, Source: "query"}
+	}
 	for _, test := range []struct {
 		endpoint, body string
 		want           []InvalidParameter
@@ -74,6 +77,37 @@ func TestAProblemSaysWhichValueBreaksWhichRule(t *testing.T) {
 		}},
 		{"GET /v3/audit-log-destinations?page[after]=nowhere", "", []InvalidParameter{{Field: "page[after]", Rule: "invalid", Source: "query",
 			Reason: "the cursor is not one of this list: its item may be gone; begin again at the first page"}}},
+		{"GET /v2/control-planes?filter[name][like]=x&filter[color]=red&filter=x&page[weight]=1&verbose=1", "", []InvalidParameter{
+			query("filter", "unknown_property", "there is no such parameter"), query("filter[color]", "unknown_property", "there is no such parameter"),
+			query("filter[name][like]", "unknown_property", "there is no such parameter"), query("page[weight]", "unknown_property", "there is no such parameter"),
+		}},
+		{"GET /v3/audit-log-destinations?filter[name][eq]=a&filter%5Bname%5D%5Beq%5D=b", "", []InvalidParameter{query("filter[name][eq]", "invalid", "must not be given more than once")}},
+		{"GET /v2/audit-log-destinations?filter[name][contains]=", "", []InvalidParameter{query("filter[name][contains]", "required", "must not be empty")}},
+		{"GET /v2/audit-log-destinations?page[size]=1&page[size]=1", "", []InvalidParameter{query("page[size]", "invalid", "must not be given more than once")}},
+		{"GET /v2/audit-log-destinations?%zz", "", []InvalidParameter{query("query", "invalid", "the query is not well-formed")}},
+		{"GET /v3/audit-log-destinations?page[after]=ZW5k&page[before]=ZW5k", "", []InvalidParameter{query("page[before]", "invalid", "must not be given together with page[after]")}},
+		{"GET /v2/control-planes?filter[cloud_gateway]=maybe", "", []InvalidParameter{
+			{Field: "filter[cloud_gateway]", Rule: "enum", Reason: "must be one of true, false", Source: "query", Choices: []string{"true", "false"}}}},
+		{"GET /v2/control-planes?labels=a:b,,c&sort=name%20desc,size", "", []InvalidParameter{
+			query("labels", "invalid", "must be names of labels, each with or without :value, separated by commas"),
+			{Field: "sort", Rule: "enum", Reason: "must be one of name, created_at, updated_at", Source: "query", Choices: []string{"name", "created_at", "updated_at"}},
+		}},
+		{"GET /v2/control-planes?sort=name+down", "", []InvalidParameter{query("sort", "invalid", "desc or asc may follow what to sort by, and nothing else")}},
+		{"GET /v3/audit-logs?filter[ts][gte]=yesterday&filter[type]=all&page[size]=1001", "", []InvalidParameter{
+			query("page[size]", "max", "must be at most 1000"), query("filter[ts][gte]", "is_date_time", "must be a time as in RFC 3339"),
+			{Field: "filter[type]", Rule: "enum", Reason: "must be one of authorization, authentication, gateway_access", Source: "query",
+				Choices: []string{"authorization", "authentication", "gateway_access"}},
+		}},
+		{"GET /v3/audit-logs?filter[ts][gt]=2026-01-02T03:04:05Z", "", []InvalidParameter{query("filter[ts][gt]", "unknown_property", "there is no such parameter")}},
+		{"GET /v2/audit-logs?page[after]=nowhere", "", []InvalidParameter{query("page[after]", "invalid", "the cursor is not one that a page gave; begin again at the first page")}},
+		{"GET /v2/audit-logs?page[after]=MC4w", "", []InvalidParameter{query("page[after]", "invalid", "the cursor is not one that a page gave; begin again at the first page")}},
+		{"GET /v2/audit-logs?page[after]=MS4x&page[before]=MS4x", "", []InvalidParameter{query("page[before]", "invalid", "must not be given together with page[after]")}},
+		{"PATCH /v2/audit-log-webhook", `{"enabled":true}`, []InvalidParameter{body("endpoint", "required", "a webhook needs an endpoint before it is enabled")}},
+		{"PATCH /v2/audit-log-webhook", `{"log_format":"json"}`, []InvalidParameter{body("endpoint", "required", "a webhook needs an endpoint")}},
+		{"PATCH /v2/audit-log-webhook", `{"endpoint":"unconfigured"}`, []InvalidParameter{body("endpoint", "invalid", "endpoint must be an absolute URL that begins with https://")}},
+		{"PATCH /v2/audit-log-webhook", `{"audit_log_destination_id":"` + unused + `"}`, []InvalidParameter{body("audit_log_destination_id", "unknown_property", "there is no such property")}},
+		{"PATCH /v2/audit-log-webhook", `{"enabled":"yes","log_format":"xml"}`, []InvalidParameter{
+			body("enabled", "is_boolean", "must be a boolean"), body("log_format", "enum", "must be one of cef, json, cps", "cef", "json", "cps")}},
 		{"GET /v3/audit-log-destinations?page[before]=!", "", []InvalidParameter{{Field: "page[before]", Rule: "invalid", Source: "query",
 			Reason: "the cursor is not one of this list: its item may be gone; begin again at the first page"}}},
 	} {
@@ -149,7 +183,7 @@ func TestAnAddressThatIsNotServedNeedsATokenToo(t *testing.T) {
 		allow  string
 	}{
 		{request{method: "PUT", target: "/v2/control-planes"}, 405, "GET, HEAD, POST"},
-		{request{method: "POST", target: "/v2/control-planes/" + unused}, 405, "DELETE, GET, HEAD"},
+		{request{method: "POST", target: "/v2/control-planes/" + unused}, 405, "DELETE, GET, HEAD, PATCH"},
 		{request{method: "POST", target: "/v3/audit-log-webhook"}, 405, "DELETE, GET, HEAD, PATCH"},
 		{request{method: "POST", target: "/v3/audit-log-webhook/jwks.json"}, 405, "GET, HEAD"},
 		{request{method: "get", target: "/v2/control-planes"}, 405, "GET, HEAD, POST"},
@@ -210,6 +244,11 @@ func TestNoAnswerRepeatsAnAuthorization(t *testing.T) {
 		a := w.call(request{method: "POST", target: "/v3/audit-log-destinations", token: w.ours.admin(), body: body})
 		if strings.Contains(a.body, secret) {
 			t.Errorf("%s: the answer repeats it: %s", body, a.body)
+		}
+		for _, target := range []string{"/v2/audit-log-webhook", "/v3/audit-log-destinations/" + unused} {
+			if a := w.call(request{method: "PATCH", target: target, token: w.ours.admin(), body: body}); strings.Contains(a.body, secret) {
+				t.Errorf("PATCH %s %s: the answer repeats it: %s", target, body, a.body)
+			}
 		}
 		for _, contentType := range []string{"text/plain", "text/" + secret} {
 			a = w.call(request{method: "POST", target: "/v3/audit-log-destinations", token: w.ours.admin(), body: body,

@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/trailhook/trailhook/internal/broker"
 )
 
 // ControlPlane is a gateway's control plane. It lives in one region.
@@ -23,6 +26,16 @@ type ControlPlane struct {
 	ProxyURLs    []ProxyURL        `json:"proxy_urls"`
 	CreatedAt    time.Time         `json:"created_at"`
 	UpdatedAt    time.Time         `json:"updated_at"`
+}
+
+// ControlPlaneChange is what a PATCH may change; nil leaves a value as it is.
+// Labels and ProxyURLs replace what was there: nil keeps it, empty removes it.
+type ControlPlaneChange struct {
+	Name        *string
+	Description *string
+	AuthType    *string
+	Labels      map[string]string
+	ProxyURLs   []ProxyURL
 }
 
 // ProxyURL is an address at which a control plane's data planes take traffic.
@@ -46,21 +59,45 @@ func (r *Registry) CreateControlPlane(ctx context.Context, cp ControlPlane) (Con
 	if err != nil {
 		return ControlPlane{}, err
 	}
-	release, err := r.claimName(ctx, nameKey(cp), cp.ID, func(id string) bool {
-		other, err := r.ControlPlane(cp.OrgID, cp.Region, id)
-		return err == nil && other.Name == cp.Name
-	})
+	release, err := r.claimControlPlane(ctx, cp)
 	if err != nil {
-		return ControlPlane{}, fmt.Errorf("control plane %q: %w", cp.Name, err)
+		return ControlPlane{}, err
 	}
 	// Well within the claim's lease: who is slower than that has lost the name.
 	writing, cancel := context.WithTimeout(ctx, claimLease/2)
 	defer cancel()
 	if err := r.controlPlanes.Create(writing, at, cp); err != nil {
-		release()
+		release(err)
 		return ControlPlane{}, fmt.Errorf("create control plane %q: %w", cp.Name, err)
 	}
 	return cp, nil
+}
+
+// claimControlPlane takes the control plane's name for it. release is given the
+// error of what the name was taken for: unless that may have been done all the
+// same, the name is free again.
+func (r *Registry) claimControlPlane(ctx context.Context, cp ControlPlane) (release func(error), err error) {
+	free, err := r.claimName(ctx, nameKey(cp), cp.ID, func(id string) bool {
+		other, err := r.ControlPlane(cp.OrgID, cp.Region, id)
+		return err == nil && other.Name == cp.Name
+	})
+	if err != nil {
+		return nil, fmt.Errorf("control plane %q: %w", cp.Name, err)
+	}
+	return func(err error) {
+		if !errors.Is(err, broker.ErrUnavailable) { // else the claim's lease decides
+			free()
+		}
+	}, nil
+}
+
+// freeName ends the control plane's claim on the name that it had. If this fails
+// the claim stays, of a control plane that has the name no more: the next who
+// wants the name takes it over.
+func (r *Registry) freeName(ctx context.Context, had ControlPlane) {
+	if claim, err := r.names.Get(nameKey(had)); err == nil && claim.Value.ID == had.ID {
+		_ = r.names.Delete(ctx, claim.Key, claim.Revision)
+	}
 }
 
 // ControlPlane returns one.
@@ -81,23 +118,67 @@ func (r *Registry) ControlPlanes(organization, region string) []ControlPlane {
 	return list
 }
 
+// ChangeControlPlane changes one; [ErrNameTaken] when another of its region has
+// the new name, an [InvalidError] when one of the labels cannot be. Of changes
+// at the same moment all survive, unless two are of the same value.
+func (r *Registry) ChangeControlPlane(ctx context.Context, organization, region, id string, change ControlPlaneChange) (ControlPlane, error) {
+	if err := checkLabels(change.Labels); err != nil {
+		return ControlPlane{}, err
+	}
+	if _, err := r.ControlPlane(organization, region, id); err != nil {
+		return ControlPlane{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, claimLease/2)
+	defer cancel()
+	release := func(error) {}
+	claimed := ""
+	var had ControlPlane
+	changed, err := revise(ctx, r.controlPlanes, organization+"."+id, func(cp ControlPlane) (_ ControlPlane, err error) {
+		had = cp
+		cp = change.apply(cp)
+		cp.UpdatedAt = r.instantAfter(had.UpdatedAt)
+		if cp.Name != had.Name && cp.Name != claimed {
+			if release, err = r.claimControlPlane(ctx, cp); err != nil {
+				release = func(error) {}
+				return cp, err
+			}
+			claimed = cp.Name
+		}
+		return cp, nil
+	})
+	if err != nil {
+		release(err)
+		return ControlPlane{}, fmt.Errorf("change control plane %s: %w", id, err)
+	}
+	if had.Name != changed.Name {
+		r.freeName(ctx, had)
+	}
+	return changed, nil
+}
+
+func (c ControlPlaneChange) apply(cp ControlPlane) ControlPlane {
+	set(&cp.Name, c.Name)
+	set(&cp.Description, c.Description)
+	set(&cp.AuthType, c.AuthType)
+	if c.Labels != nil {
+		cp.Labels = c.Labels
+	}
+	if c.ProxyURLs != nil {
+		cp.ProxyURLs = c.ProxyURLs
+	}
+	return cp
+}
+
 // DeleteControlPlane removes one and frees its name.
 func (r *Registry) DeleteControlPlane(ctx context.Context, organization, region, id string) error {
-	entry, err := find(r.controlPlanes, organization, id)
-	if err != nil {
+	if _, err := r.ControlPlane(organization, region, id); err != nil {
 		return err
 	}
-	if entry.Value.Region != region {
-		return ErrNotFound
-	}
-	if err := r.controlPlanes.Delete(ctx, entry.Key, entry.Revision); err != nil {
+	removed, err := remove(ctx, r.controlPlanes, organization+"."+id)
+	if err != nil {
 		return fmt.Errorf("delete control plane %s: %w", id, err)
 	}
-	if claim, err := r.names.Get(nameKey(entry.Value)); err == nil && claim.Value.ID == id {
-		// If this fails the claim stays, of a control plane that is gone: the
-		// next who wants the name takes it over.
-		_ = r.names.Delete(ctx, claim.Key, claim.Revision)
-	}
+	r.freeName(ctx, removed)
 	return nil
 }
 

@@ -24,12 +24,29 @@ type Destination struct {
 	Authorization       []byte       `json:"authorization"` // sealed; see Registry.Authorization
 	CreatedAt           time.Time    `json:"created_at"`
 	UpdatedAt           time.Time    `json:"updated_at"` // zero before any update
+	// Inline is the region whose webhook alone this belongs to: see
+	// [WebhookChange]. It is empty for what users made as a destination.
+	Inline string `json:"inline,omitempty"`
+}
+
+// DestinationChange is what a PATCH may change; nil leaves a value as it is.
+type DestinationChange struct {
+	Name                *string
+	Endpoint            *string
+	Authorization       *string
+	LogFormat           *audit.Format
+	SkipSSLVerification *bool
 }
 
 // CreateDestination stores a new destination with the value that its requests
 // will carry as Authorization header, which may be empty. An [InvalidError]
 // says what cannot be.
 func (r *Registry) CreateDestination(ctx context.Context, d Destination, authorization string) (Destination, error) {
+	d.Inline = ""
+	return r.createDestination(ctx, d, authorization)
+}
+
+func (r *Registry) createDestination(ctx context.Context, d Destination, authorization string) (Destination, error) {
 	if err := r.checkDestination(d, authorization); err != nil {
 		return Destination{}, err
 	}
@@ -48,25 +65,76 @@ func (r *Registry) CreateDestination(ctx context.Context, d Destination, authori
 	return d, nil
 }
 
-// Destination returns one.
+// Destination returns one, an inline one too.
 func (r *Registry) Destination(organization, id string) (Destination, error) {
 	entry, err := find(r.destinations, organization, id)
 	return entry.Value, err
 }
 
-// Destinations lists them, oldest first.
+// Destinations lists those that users made, oldest first.
 func (r *Registry) Destinations(organization string) []Destination {
-	list := values(r.destinations.List(organization + "."))
+	list := slices.DeleteFunc(values(r.destinations.List(organization+".")), func(d Destination) bool {
+		return d.Inline != ""
+	})
 	slices.SortStableFunc(list, func(a, b Destination) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	return list
 }
 
-// DeleteDestination removes one; [ErrInUse] while a webhook sends to it.
+// ListedDestination returns one of those that [Registry.Destinations] lists.
+func (r *Registry) ListedDestination(organization, id string) (Destination, error) {
+	d, err := r.Destination(organization, id)
+	if err == nil && d.Inline != "" {
+		return Destination{}, ErrNotFound
+	}
+	return d, err
+}
+
+// ChangeDestination changes a listed destination, for every webhook that sends
+// to it. Of changes at the same moment all survive, unless two are of the same
+// value. An [InvalidError] says what cannot be.
+func (r *Registry) ChangeDestination(ctx context.Context, organization, id string, change DestinationChange) (Destination, error) {
+	if _, err := r.ListedDestination(organization, id); err != nil {
+		return Destination{}, err
+	}
+	return revise(ctx, r.destinations, organization+"."+id, func(d Destination) (Destination, error) {
+		d = change.apply(d)
+		authorization := ""
+		set(&authorization, change.Authorization)
+		if err := r.checkDestination(d, authorization); err != nil {
+			return d, err
+		}
+		if change.Authorization != nil {
+			var err error
+			if d.Authorization, err = r.sealer.Seal([]byte(authorization), sealContext(d)); err != nil {
+				return d, fmt.Errorf("change destination %q: %w", d.Name, err)
+			}
+		}
+		d.UpdatedAt = r.instantAfter(d.UpdatedAt)
+		return d, nil
+	})
+}
+
+// apply returns the destination as it is to be, but for its authorization.
+func (c DestinationChange) apply(d Destination) Destination {
+	set(&d.Name, c.Name)
+	set(&d.Endpoint, c.Endpoint)
+	set(&d.LogFormat, c.LogFormat)
+	set(&d.SkipSSLVerification, c.SkipSSLVerification)
+	return d
+}
+
+// set takes over a value of a change, if it is given.
+func set[T any](value *T, given *T) {
+	if given != nil {
+		*value = *given
+	}
+}
+
+// DeleteDestination removes a listed one; [ErrInUse] while a webhook sends to it.
 func (r *Registry) DeleteDestination(ctx context.Context, organization, id string) error {
 	r.references.Lock()
 	defer r.references.Unlock()
-	entry, err := find(r.destinations, organization, id)
-	if err != nil {
+	if _, err := r.ListedDestination(organization, id); err != nil {
 		return err
 	}
 	for _, webhook := range r.webhooks.List(organization + ".") {
@@ -74,7 +142,7 @@ func (r *Registry) DeleteDestination(ctx context.Context, organization, id strin
 			return fmt.Errorf("destination %s of the webhook in region %s: %w", id, webhook.Value.Region, ErrInUse)
 		}
 	}
-	if err := r.destinations.Delete(ctx, entry.Key, entry.Revision); err != nil {
+	if _, err := remove(ctx, r.destinations, organization+"."+id); err != nil {
 		return fmt.Errorf("delete destination %s: %w", id, err)
 	}
 	return nil

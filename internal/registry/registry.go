@@ -116,6 +116,15 @@ func (r *Registry) Close() {
 // instant is the present as objects carry it.
 func (r *Registry) instant() time.Time { return r.now().UTC().Truncate(time.Millisecond) }
 
+// instantAfter is the present, or later by what it takes to differ from the
+// last: whoever compares two states of an object by their times tells them apart.
+func (r *Registry) instantAfter(last time.Time) time.Time {
+	if now := r.instant(); now.After(last) {
+		return now
+	}
+	return last.Add(time.Millisecond)
+}
+
 func newID() string { return uuid.NewString() }
 
 // key is where an object of an organization stands in its bucket. Ids come

@@ -25,8 +25,16 @@ type Webhook struct {
 }
 
 // WebhookChange is what a PATCH may change; nil leaves a value as it is.
+//
+// A webhook sends to a destination, or to an endpoint of its own, which version
+// 2 of the API has in the webhook itself. Both are one state: an endpoint of
+// its own is a destination too, which nobody lists and which no other webhook
+// can refer to. Inline values given to a webhook that refers to a listed
+// destination are taken for changes of a copy of it, so that they change
+// nothing for whoever else sends there.
 type WebhookChange struct {
 	DestinationID *string
+	Inline        *DestinationChange // not nil, even if it changes nothing: the caller knows of no destinations
 	Enabled       *bool
 }
 
@@ -46,66 +54,92 @@ func (r *Registry) WebhooksChanged() <-chan struct{} { return r.webhooks.Changed
 // journal's newest sequence; it is asked when the webhook is enabled for the
 // first time, so that everything recorded after this call returns is delivered.
 // A change that leaves the region without a destination is an [InvalidError]
-// when it enables, and else [ErrNotFound]: there is no webhook to change.
+// when it enables, and else [ErrNotFound]: there is no webhook to change. Of
+// changes at the same moment all survive, unless two are of the same value.
 func (r *Registry) ChangeWebhook(ctx context.Context, organization, region string, change WebhookChange,
-	last func(context.Context) (uint64, error)) (Webhook, error) {
+	last func(context.Context) (uint64, error)) (webhook Webhook, err error) {
 	r.references.Lock()
 	defer r.references.Unlock()
-	at := organization + "." + region
-	entry, err := r.webhooks.Get(at)
-	isNew := errors.Is(err, broker.ErrNotFound)
-	webhook := entry.Value
-	if isNew {
-		webhook = Webhook{ID: newID(), OrgID: organization, Region: region}
-	}
-	if change.DestinationID != nil {
-		webhook.DestinationID = *change.DestinationID
-	}
-	if change.Enabled != nil {
-		webhook.Enabled = *change.Enabled
-	}
-	if err := r.checkWebhook(webhook); err != nil {
-		return Webhook{}, err
-	}
-	webhook.UpdatedAt = r.instant()
-	if webhook.Enabled && !webhook.WasEnabled {
-		webhook.WasEnabled = true
-		if webhook.EnabledAfter, err = last(ctx); err != nil {
-			return Webhook{}, fmt.Errorf("enable the webhook of region %s: %w", region, err)
-		}
-	}
-	if isNew {
-		err = r.webhooks.Create(ctx, at, webhook)
-	} else {
-		err = r.webhooks.Update(ctx, at, webhook, entry.Revision)
-	}
+	err = retry(ctx, r.webhooks, func() error {
+		webhook, err = r.changeWebhook(ctx, organization, region, change, last)
+		return err
+	})
 	if err != nil {
 		return Webhook{}, fmt.Errorf("change the webhook of region %s: %w", region, err)
 	}
 	return webhook, nil
 }
 
-// DeleteWebhook sets the region back to unconfigured; [ErrNotFound] when it is.
-func (r *Registry) DeleteWebhook(ctx context.Context, organization, region string) error {
-	entry, err := r.webhooks.Get(organization + "." + region)
-	if err != nil {
-		return err
+// changeWebhook tries the change on the webhook as it is now.
+func (r *Registry) changeWebhook(ctx context.Context, organization, region string, change WebhookChange,
+	last func(context.Context) (uint64, error)) (Webhook, error) {
+	at := organization + "." + region
+	entry, err := r.webhooks.Get(at)
+	isNew := errors.Is(err, broker.ErrNotFound)
+	before := entry.Value
+	if isNew {
+		before = Webhook{ID: newID(), OrgID: organization, Region: region}
 	}
-	if err := r.webhooks.Delete(ctx, entry.Key, entry.Revision); err != nil {
-		return fmt.Errorf("delete the webhook of region %s: %w", region, err)
+	webhook := before
+	set(&webhook.DestinationID, change.DestinationID)
+	set(&webhook.Enabled, change.Enabled)
+	if err := r.checkWebhook(before, webhook, change); err != nil {
+		return Webhook{}, err
+	}
+	if webhook.Enabled && !webhook.WasEnabled {
+		webhook.WasEnabled = true
+		if webhook.EnabledAfter, err = last(ctx); err != nil {
+			return Webhook{}, err
+		}
+	}
+	if change.inline() {
+		if webhook.DestinationID, err = r.createInline(ctx, webhook, *change.Inline); err != nil {
+			return Webhook{}, err
+		}
+	}
+	webhook.UpdatedAt = r.instantAfter(before.UpdatedAt)
+	if isNew {
+		err = r.webhooks.Create(ctx, at, webhook)
+	} else {
+		err = r.webhooks.Update(ctx, at, webhook, entry.Revision)
+	}
+	switch {
+	case err == nil:
+		r.dropInline(ctx, webhook, before.DestinationID)
+	case errors.Is(err, ErrConflict):
+		r.dropInline(ctx, before, webhook.DestinationID)
+	}
+	return webhook, err
+}
+
+// checkWebhook says what of a change cannot be.
+func (r *Registry) checkWebhook(before, after Webhook, change WebhookChange) error {
+	if after.DestinationID == "" && !change.inline() {
+		switch {
+		case !after.Enabled:
+			return ErrNotFound
+		case change.Inline != nil:
+			return &InvalidError{"endpoint", "required", "a webhook needs an endpoint before it is enabled"}
+		}
+		return &InvalidError{"audit_log_destination_id", "required", "a webhook needs a destination before it is enabled"}
+	}
+	if after.DestinationID == before.DestinationID {
+		return nil
+	}
+	if _, err := r.ListedDestination(after.OrgID, after.DestinationID); err != nil {
+		return &InvalidError{"audit_log_destination_id", "missing_reference", "there is no such audit-log destination"}
 	}
 	return nil
 }
 
-func (r *Registry) checkWebhook(w Webhook) error {
-	if w.DestinationID == "" {
-		if w.Enabled {
-			return &InvalidError{"audit_log_destination_id", "required", "a webhook needs a destination before it is enabled"}
-		}
-		return ErrNotFound
+// DeleteWebhook sets the region back to unconfigured; [ErrNotFound] when it is.
+func (r *Registry) DeleteWebhook(ctx context.Context, organization, region string) error {
+	r.references.Lock()
+	defer r.references.Unlock()
+	webhook, err := remove(ctx, r.webhooks, organization+"."+region)
+	if err != nil {
+		return fmt.Errorf("delete the webhook of region %s: %w", region, err)
 	}
-	if _, err := r.Destination(w.OrgID, w.DestinationID); err != nil {
-		return &InvalidError{"audit_log_destination_id", "missing_reference", "there is no such audit-log destination"}
-	}
+	r.dropInline(ctx, Webhook{OrgID: organization, Region: region}, webhook.DestinationID)
 	return nil
 }
