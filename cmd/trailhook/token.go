@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -46,7 +47,7 @@ func (c *tokenCreateCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	token, err := r.CreateSystemToken(ctx, account, account.Name, c.Expires.from(time.Now()))
+	token, err := c.create(ctx, r, account)
 	if err != nil {
 		return err
 	}
@@ -54,28 +55,49 @@ func (c *tokenCreateCommand) Run(ctx context.Context, s streams) error {
 	return err
 }
 
+// create makes the token under the account's name, with a number from the second on.
+func (c *tokenCreateCommand) create(ctx context.Context, r *registry.Registry, account registry.SystemAccount) (string, error) {
+	name := account.Name
+	for n := 2; ; n++ {
+		token, _, err := r.CreateSystemToken(ctx, account, name, c.Expires.from(time.Now()))
+		if !errors.Is(err, registry.ErrNameTaken) {
+			return token, err
+		}
+		name = fmt.Sprintf("%s %d", account.Name, n)
+	}
+}
+
 // account finds the system account, or makes it. An account's roles are not
 // changed in passing: that would change what its other tokens may do.
 func (c *tokenCreateCommand) account(ctx context.Context, r *registry.Registry, organization string) (registry.SystemAccount, error) {
-	roles := make([]registry.Role, len(c.Role))
-	for i, role := range c.Role {
-		roles[i] = registry.Role(role)
-	}
-	slices.Sort(roles)
-	roles = slices.Compact(roles)
+	wanted := slices.Compact(slices.Sorted(slices.Values(c.Role)))
 	for _, account := range r.SystemAccounts(organization) {
 		if account.Name != c.SystemAccount {
 			continue
 		}
-		if len(roles) > 0 && !slices.Equal(roles, account.Roles) {
-			return account, fmt.Errorf("system account %q exists and has the roles %v: leave --role out, or choose another name", account.Name, account.Roles)
+		if has := assigned(account); len(wanted) > 0 && !slices.Equal(wanted, has) {
+			return account, fmt.Errorf("system account %q exists and has the roles %v: leave --role out, or choose another name", account.Name, has)
 		}
 		return account, nil
 	}
-	if len(roles) == 0 {
+	if len(wanted) == 0 {
 		return registry.SystemAccount{}, fmt.Errorf("there is no system account %q: give a --role to make it", c.SystemAccount)
 	}
-	return r.CreateSystemAccount(ctx, registry.SystemAccount{OrgID: organization, Name: c.SystemAccount, Roles: roles})
+	roles := make([]registry.Role, len(wanted))
+	for i, role := range wanted {
+		roles[i] = registry.Role(role)
+	}
+	return r.CreateSystemAccount(ctx, registry.SystemAccount{OrgID: organization, Name: c.SystemAccount}, roles...)
+}
+
+// assigned says which roles the account has, in their order.
+func assigned(account registry.SystemAccount) []string {
+	roles := make([]string, len(account.Assignments))
+	for i, assignment := range account.Assignments {
+		roles[i] = assignment.String()
+	}
+	slices.Sort(roles)
+	return roles
 }
 
 func chooseOrganization(r *registry.Registry, id string) (string, error) {

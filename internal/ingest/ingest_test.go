@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,9 +108,8 @@ func TestOnlyWhoMayRecordsEvents(t *testing.T) {
 	if ingested, _ := w.recorded(); len(ingested) != 2 {
 		t.Errorf("%d events are recorded", len(ingested))
 	}
-	kept := w.registry.Tokens(w.ours.id)
-	i := slices.IndexFunc(kept, func(t registryToken) bool { return t.SystemAccountID != "" })
-	if err := w.registry.RevokeToken(t.Context(), w.ours.id, kept[i].ID); err != nil {
+	kept := w.registry.Tokens(w.ours.id, w.ours.system.ID)
+	if _, err := w.registry.RevokeToken(t.Context(), w.ours.id, w.ours.system.ID, kept[0].ID, w.ours.system.ID); err != nil {
 		t.Fatal(err)
 	}
 	if a := w.send(body); a.status != 401 {

@@ -6,11 +6,7 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/trailhook/trailhook/internal/registry"
 )
-
-type registryToken = registry.Token
 
 func TestARepeatedKeyAnswersAsTheFirstTimeAndRecordsNothing(t *testing.T) {
 	w := newWorld(t)

@@ -117,11 +117,11 @@ func (w *world) newOrganization(name string) (o organization) {
 		w.tb.Fatal(err)
 	}
 	o.id = org.ID
-	o.system, err = w.registry.CreateSystemAccount(ctx, registry.SystemAccount{OrgID: o.id, Name: "billing", Roles: []registry.Role{registry.AuditEventsWriter}})
+	o.system, err = w.registry.CreateSystemAccount(ctx, registry.SystemAccount{OrgID: o.id, Name: "billing"}, registry.AuditEventsWriter)
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	if o.writer, err = w.registry.CreateSystemToken(ctx, o.system, "t", time.Time{}); err != nil {
+	if o.writer, _, err = w.registry.CreateSystemToken(ctx, o.system, "t", time.Time{}); err != nil {
 		w.tb.Fatal(err)
 	}
 	o.admin, o.viewer = w.newUser(o.id, registry.OrganizationAdmin), w.newUser(o.id, registry.AuditLogsViewer)
@@ -130,11 +130,11 @@ func (w *world) newOrganization(name string) (o organization) {
 
 func (w *world) newUser(organization string, role registry.Role) (token string) {
 	w.tb.Helper()
-	user, err := w.registry.CreateUser(w.tb.Context(), organization, "user", role)
+	user, err := w.registry.CreateUser(w.tb.Context(), registry.User{OrgID: organization, Email: string(role) + "@example.com", FullName: "user"}, role)
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	if token, err = w.registry.CreateToken(w.tb.Context(), user, "t", time.Time{}); err != nil {
+	if token, _, err = w.registry.CreateToken(w.tb.Context(), user, "t", time.Time{}); err != nil {
 		w.tb.Fatal(err)
 	}
 	return token

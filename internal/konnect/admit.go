@@ -32,7 +32,7 @@ func (a *API) admit(r *http.Request, action, resource string) *Problem {
 	if problem := a.authenticate(r.Context(), r.Header); problem != nil {
 		return problem
 	}
-	granted := c.user.May(action, resource)
+	granted := c.user.May(action, resource, c.region)
 	if !granted {
 		if refused := a.limits.denied(c); refused != nil {
 			return refused
@@ -114,6 +114,14 @@ func resourcePath(resource string, r *http.Request) string {
 
 // regions are Konnect's.
 var regions = []string{"us", "eu", "au", "me", "in", "sg"}
+
+// regions are Konnect's and the server's own.
+func (a *API) regions() []string {
+	if slices.Contains(regions, a.Region) {
+		return slices.Clone(regions)
+	}
+	return append(slices.Clone(regions), a.Region)
+}
 
 // regionOf tells the region that a host names: us.api.example.com is us. The
 // global host and every other stand for the server's own region.

@@ -81,6 +81,12 @@ func New(o Options) *API {
 	a.setAsideRoutes()
 	a.replayRoutes()
 	a.keyRoutes()
+	a.organizationRoutes()
+	a.userRoutes()
+	a.tokenRoutes()
+	a.systemAccountRoutes()
+	a.systemTokenRoutes()
+	a.roleRoutes()
 	a.documentRoutes()
 	return a
 }

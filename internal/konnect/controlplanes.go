@@ -103,7 +103,7 @@ func (a *API) controlPlaneRoutes() {
 
 func (a *API) listControlPlanes(ctx context.Context, in *controlPlaneQuery) (*controlPlaneList, error) {
 	c := callOf(ctx)
-	list, err := in.choose(c, a.Registry.ControlPlanes(c.user.OrgID, c.region))
+	list, err := in.choose(c, c.visible(a.Registry.ControlPlanes(c.user.OrgID, c.region)))
 	if err != nil {
 		return nil, err
 	}

@@ -114,6 +114,9 @@ func isKind(kind string, value any) bool {
 		return isNumber && number == math.Trunc(number)
 	case "null":
 		return value == nil
+	case "list":
+		_, ok := value.([]any)
+		return ok
 	case "uuid":
 		_, err = uuid.Parse(text)
 	case "date-time":

@@ -89,6 +89,10 @@ func (a *API) problemOf(c *call, err error) *Problem {
 	case errors.Is(err, registry.ErrInUse):
 		// A client looks for these words: Kong's kongctl waits for the webhook to let go.
 		return c.problem(http.StatusConflict, "The destination is in use by a webhook. Point the webhook elsewhere or delete it first")
+	case errors.Is(err, registry.ErrAssigned):
+		return c.problem(http.StatusConflict, "The role is assigned already")
+	case errors.Is(err, registry.ErrLastAdmin):
+		return c.problem(http.StatusConflict, "The organization would be left without an admin. Make another user an admin first")
 	case errors.Is(err, registry.ErrReplayRunning):
 		return c.problem(http.StatusConflict, "A replay job is currently running")
 	case errors.Is(err, registry.ErrConflict):

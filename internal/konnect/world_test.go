@@ -3,6 +3,7 @@ package konnect
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -111,11 +112,11 @@ func (w *world) newOrganization(name string) organization {
 	}
 	o := organization{id: org.ID, users: map[registry.Role]registry.User{}, tokens: map[registry.Role]string{}}
 	newToken := func(expiry time.Time, role ...registry.Role) (registry.User, string) {
-		user, err := w.registry.CreateUser(ctx, org.ID, "user", role...)
+		user, err := w.registry.CreateUser(ctx, registry.User{OrgID: org.ID, Email: rand.Text() + "@example.com", FullName: "user"}, role...)
 		if err != nil {
 			w.tb.Fatal(err)
 		}
-		token, err := w.registry.CreateToken(ctx, user, "token", expiry)
+		token, _, err := w.registry.CreateToken(ctx, user, "token", expiry)
 		if err != nil {
 			w.tb.Fatal(err)
 		}

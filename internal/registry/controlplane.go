@@ -91,15 +91,6 @@ func (r *Registry) claimControlPlane(ctx context.Context, cp ControlPlane) (rele
 	}, nil
 }
 
-// freeName ends the control plane's claim on the name that it had. If this fails
-// the claim stays, of a control plane that has the name no more: the next who
-// wants the name takes it over.
-func (r *Registry) freeName(ctx context.Context, had ControlPlane) {
-	if claim, err := r.names.Get(nameKey(had)); err == nil && claim.Value.ID == had.ID {
-		_ = r.names.Delete(ctx, claim.Key, claim.Revision)
-	}
-}
-
 // ControlPlane returns one.
 func (r *Registry) ControlPlane(organization, region, id string) (ControlPlane, error) {
 	entry, err := find(r.controlPlanes, organization, id)
@@ -151,7 +142,7 @@ func (r *Registry) ChangeControlPlane(ctx context.Context, organization, region,
 		return ControlPlane{}, fmt.Errorf("change control plane %s: %w", id, err)
 	}
 	if had.Name != changed.Name {
-		r.freeName(ctx, had)
+		r.releaseName(ctx, nameKey(had), had.ID)
 	}
 	return changed, nil
 }
@@ -178,7 +169,7 @@ func (r *Registry) DeleteControlPlane(ctx context.Context, organization, region,
 	if err != nil {
 		return fmt.Errorf("delete control plane %s: %w", id, err)
 	}
-	r.freeName(ctx, removed)
+	r.releaseName(ctx, nameKey(removed), removed.ID)
 	return nil
 }
 

@@ -2,6 +2,8 @@ package registry
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -49,4 +51,19 @@ func (r *Registry) claim(ctx context.Context, at, id string, lease time.Duration
 			_ = r.names.Delete(context.WithoutCancel(ctx), at, claim.Revision) // else its lease ends it
 		}
 	}, nil
+}
+
+// releaseName gives the name that stands at a key up, for an object that has it no
+// longer. If this fails the claim stays, without its object: the next who wants
+// the name takes it over.
+func (r *Registry) releaseName(ctx context.Context, at, id string) {
+	if claim, err := r.names.Get(at); err == nil && claim.Value.ID == id {
+		_ = r.names.Delete(ctx, at, claim.Revision)
+	}
+}
+
+// nameKeyOf is where the name of a kind of object stands.
+func nameKeyOf(organization, kind, name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return organization + "." + kind + "." + hex.EncodeToString(sum[:])
 }

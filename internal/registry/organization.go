@@ -17,15 +17,6 @@ type Organization struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// User is a person of an organization.
-type User struct {
-	ID        string    `json:"id"`
-	OrgID     string    `json:"org_id"`
-	Name      string    `json:"name"`
-	Roles     []Role    `json:"roles"`
-	CreatedAt time.Time `json:"created_at"`
-}
-
 // Organizations lists them all.
 func (r *Registry) Organizations() []Organization { return values(r.organizations.List("")) }
 
@@ -38,16 +29,21 @@ func (r *Registry) CreateOrganization(ctx context.Context, name string) (Organiz
 	return org, nil
 }
 
-// CreateUser makes a user of the organization with the given roles.
-func (r *Registry) CreateUser(ctx context.Context, organization, name string, roles ...Role) (User, error) {
-	if err := checkRoles(roles); err != nil {
-		return User{}, fmt.Errorf("create user %q: %w", name, err)
+// Organization returns one.
+func (r *Registry) Organization(id string) (Organization, error) {
+	entry, err := r.organizations.Get(id)
+	return entry.Value, err
+}
+
+// OwnerID is the id of the user who speaks for the organization, the first of
+// its admins; "" when there is none.
+func (r *Registry) OwnerID(organization string) string {
+	for _, user := range r.Users(organization) {
+		if user.administers() {
+			return user.ID
+		}
 	}
-	user := User{ID: newID(), OrgID: organization, Name: name, Roles: roles, CreatedAt: r.instant()}
-	if err := r.users.Create(ctx, organization+"."+user.ID, user); err != nil {
-		return User{}, fmt.Errorf("create user %q: %w", name, err)
-	}
-	return user, nil
+	return ""
 }
 
 // Bootstrap makes the first organization, its admin and a token for the admin,
@@ -101,7 +97,7 @@ func (r *Registry) bootstrap(ctx context.Context, keep func(token string) error)
 		}
 		organizations = append(organizations, org)
 	}
-	admin, err := r.CreateUser(ctx, organizations[0].ID, "admin", OrganizationAdmin)
+	admin, err := r.firstAdmin(ctx, organizations[0].ID)
 	if err != nil {
 		return "", fmt.Errorf("first start: %w", err)
 	}
@@ -109,8 +105,23 @@ func (r *Registry) bootstrap(ctx context.Context, keep func(token string) error)
 	if err := keep(token); err != nil {
 		return "", fmt.Errorf("first start: keep the admin's token: %w", err)
 	}
-	if err := r.storeToken(ctx, token, Token{OrgID: admin.OrgID, UserID: admin.ID, Name: "admin"}); err != nil {
+	if _, err := r.storeToken(ctx, token, Token{OrgID: admin.OrgID, UserID: admin.ID, Name: "first start " + r.instant().Format("2006-01-02 150405.000")}); err != nil {
 		return "", fmt.Errorf("first start: %w", err)
 	}
 	return token, nil
+}
+
+// firstAdmin returns the organization's admin, who may be there from a first
+// start that was cut short, or of whom all tokens were deleted.
+func (r *Registry) firstAdmin(ctx context.Context, organization string) (User, error) {
+	if id := r.OwnerID(organization); id != "" {
+		return r.User(organization, id)
+	}
+	admin := User{OrgID: organization, Email: "admin@localhost", FullName: "Admin", PreferredName: "Admin"}
+	user, err := r.CreateUser(ctx, admin, OrganizationAdmin)
+	if errors.Is(err, ErrNameTaken) { // by what a crash left; the start is not to wait until that lapses
+		admin.Email = "admin-" + newID()[:8] + "@localhost"
+		return r.CreateUser(ctx, admin, OrganizationAdmin)
+	}
+	return user, err
 }

@@ -32,6 +32,10 @@ var (
 	ErrNameTaken = errors.New("the name is taken")
 	// ErrInUse says that an object cannot go because another refers to it.
 	ErrInUse = errors.New("in use")
+	// ErrAssigned says that the principal has the role already.
+	ErrAssigned = errors.New("the role is assigned already")
+	// ErrLastAdmin says that the organization would be left without an admin.
+	ErrLastAdmin = errors.New("the last admin of the organization")
 )
 
 // InvalidError says which value of an object cannot be, by what rule (in the
@@ -59,6 +63,10 @@ type Registry struct {
 	replayJobs    *broker.Bucket[ReplayJob]
 	signingKeys   *broker.Bucket[SigningKey]
 
+	uses   uses
+	ending context.CancelFunc
+	ended  sync.WaitGroup
+
 	// references orders what refers to an object against what removes it.
 	references sync.Mutex
 	opened     []interface{ Close() }
@@ -74,6 +82,8 @@ type Options struct {
 // Open reads the registry of the broker into memory.
 func Open(ctx context.Context, b *broker.Broker, o Options) (*Registry, error) {
 	r := &Registry{sealer: o.Sealer, allowHTTP: o.AllowHTTP, now: o.Now}
+	running, ending := context.WithCancel(context.Background())
+	r.ending = ending
 	err := errors.Join(
 		open(ctx, b, r, &r.organizations, "organizations"),
 		open(ctx, b, r, &r.users, "users"),
@@ -93,6 +103,7 @@ func Open(ctx context.Context, b *broker.Broker, o Options) (*Registry, error) {
 		r.Close()
 		return nil, fmt.Errorf("registry: %w", err)
 	}
+	r.ended.Go(func() { r.keepUses(running) })
 	return r, nil
 }
 
@@ -106,8 +117,10 @@ func open[T any](ctx context.Context, b *broker.Broker, r *Registry, into **brok
 	return nil
 }
 
-// Close ends the watches.
+// Close ends the watches, and waits for what was being written.
 func (r *Registry) Close() {
+	r.ending()
+	r.ended.Wait()
 	for _, bucket := range r.opened {
 		bucket.Close()
 	}

@@ -60,7 +60,7 @@ func newOrganization(t *testing.T, r *Registry) User {
 	if err != nil {
 		t.Fatal(err)
 	}
-	user, err := r.CreateUser(t.Context(), org.ID, "user", OrganizationAdmin)
+	user, err := r.CreateUser(t.Context(), User{OrgID: org.ID, Email: "user@example.com", FullName: "user"}, OrganizationAdmin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestBootstrapGivesOneTokenAndOnlyOnce(t *testing.T) {
 		t.Errorf("second start: %q, %v", again, err)
 	}
 	result := r.Authenticate(token)
-	if result.Outcome != audit.OutcomeSuccess || result.Type != audit.AuthPAT || !result.Principal.May(Delete, "anything") {
+	if result.Outcome != audit.OutcomeSuccess || result.Type != audit.AuthPAT || !result.Principal.May(Delete, "anything", "us") {
 		t.Errorf("the admin's token after a restart: %+v", result)
 	}
 }
@@ -124,7 +124,7 @@ func TestAuthenticateTellsWhatIsWrongWithAToken(t *testing.T) {
 	c := newClock()
 	r, _ := openRegistry(t, t.TempDir(), c)
 	user := newOrganization(t, r)
-	good, err := r.CreateToken(t.Context(), user, "t", c.Now().Add(time.Hour))
+	good, _, err := r.CreateToken(t.Context(), user, "t", c.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestAuthenticateTellsWhatIsWrongWithAToken(t *testing.T) {
 
 func TestNoTokenIsKeptInTheClear(t *testing.T) {
 	r, _ := openRegistry(t, t.TempDir(), newClock())
-	token, err := r.CreateToken(t.Context(), newOrganization(t, r), "t", time.Time{})
+	token, _, err := r.CreateToken(t.Context(), newOrganization(t, r), "t", time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,11 +192,11 @@ func TestRolesAllowWhatTheySay(t *testing.T) {
 		{AuditLogsAdmin, Create, "audit-events", false},
 		{"unheard-of", List, "control-planes", false},
 	} {
-		if got := (Principal{Roles: []Role{test.role}}).May(test.action, test.resource); got != test.want {
+		if got := (Principal{Assignments: []Assignment{{Role: test.role, EntityID: All, Region: All}}}).May(test.action, test.resource, "us"); got != test.want {
 			t.Errorf("%s: %s %s: %v", test.role, test.action, test.resource, got)
 		}
 	}
-	if (Principal{}).May(List, "control-planes") {
+	if (Principal{}).May(List, "control-planes", "us") {
 		t.Error("a principal without roles may list control planes")
 	}
 }

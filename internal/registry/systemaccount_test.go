@@ -3,7 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +15,7 @@ import (
 
 func newSystemAccount(t *testing.T, r *Registry, organization, name string) SystemAccount {
 	t.Helper()
-	account, err := r.CreateSystemAccount(t.Context(), SystemAccount{OrgID: organization, Name: name, Roles: []Role{AuditEventsWriter}})
+	account, err := r.CreateSystemAccount(t.Context(), SystemAccount{OrgID: organization, Name: name}, AuditEventsWriter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,14 +26,14 @@ func TestASystemAccountsTokenSpeaksForItAfterARestart(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	r, shut := openRegistry(t, dir, c)
 	account := newSystemAccount(t, r, newOrganization(t, r).OrgID, "billing")
-	token, err := r.CreateSystemToken(t.Context(), account, "t", c.Now().Add(time.Hour))
+	token, _, err := r.CreateSystemToken(t.Context(), account, "t", c.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
 	shut()
 	r, _ = openRegistry(t, dir, c)
 	want := Authentication{audit.AuthSPAT, audit.OutcomeSuccess,
-		Principal{ID: account.ID, OrgID: account.OrgID, Name: "billing", Roles: []Role{AuditEventsWriter}, System: true}}
+		Principal{ID: account.ID, OrgID: account.OrgID, Name: "billing", Assignments: account.Assignments, System: true}}
 	if diff := cmp.Diff(want, r.Authenticate(token)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -55,23 +55,23 @@ func TestARevokedTokenStaysRevokedAndTellsWhoseItWas(t *testing.T) {
 	var tokens [2]string
 	for i := range tokens {
 		var err error
-		if tokens[i], err = r.CreateSystemToken(ctx, account, "t", time.Time{}); err != nil {
+		if tokens[i], _, err = r.CreateSystemToken(ctx, account, fmt.Sprint("t", i), time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		c.advance(time.Second)
 	}
-	kept := slices.DeleteFunc(r.Tokens(account.OrgID), func(t Token) bool { return t.SystemAccountID == "" })
+	kept := r.Tokens(account.OrgID, account.ID)
 	if len(kept) != 2 {
 		t.Fatalf("%d tokens are listed", len(kept))
 	}
-	if err := r.RevokeToken(ctx, newOrganization(t, r).OrgID, kept[0].ID); !errors.Is(err, ErrNotFound) {
+	if _, err := r.RevokeToken(ctx, newOrganization(t, r).OrgID, account.ID, kept[0].ID, "x"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("another organization revokes it: %v", err)
 	}
-	if err := r.RevokeToken(ctx, account.OrgID, newID()); !errors.Is(err, ErrNotFound) {
+	if _, err := r.RevokeToken(ctx, account.OrgID, account.ID, newID(), "x"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a token that does not exist: %v", err)
 	}
 	for range 2 {
-		if err := r.RevokeToken(ctx, account.OrgID, kept[0].ID); err != nil {
+		if _, err := r.RevokeToken(ctx, account.OrgID, account.ID, kept[0].ID, "somebody"); err != nil {
 			t.Fatal(err)
 		}
 		c.advance(time.Hour)
@@ -84,7 +84,7 @@ func TestARevokedTokenStaysRevokedAndTellsWhoseItWas(t *testing.T) {
 	if got := r.Authenticate(tokens[1]); got.Outcome != audit.OutcomeSuccess {
 		t.Errorf("the other token: %+v", got)
 	}
-	if revoked := r.Tokens(account.OrgID)[0].RevokedAt; !revoked.Equal(c.Now().Add(-2 * time.Hour)) {
+	if revoked := r.Tokens(account.OrgID, account.ID)[0].RevokedAt; !revoked.Equal(c.Now().Add(-2 * time.Hour)) {
 		t.Errorf("revoked at %v", revoked)
 	}
 }
@@ -92,12 +92,15 @@ func TestARevokedTokenStaysRevokedAndTellsWhoseItWas(t *testing.T) {
 func TestASystemAccountThatCannotBeIsRefused(t *testing.T) {
 	r, _ := openRegistry(t, t.TempDir(), newClock())
 	organization := newOrganization(t, r).OrgID
-	for field, account := range map[string]SystemAccount{
-		"name":  {OrgID: organization, Name: " "},
-		"roles": {OrgID: organization, Name: "n", Roles: []Role{AuditEventsWriter, "king"}},
+	for field, test := range map[string]struct {
+		name  string
+		roles []Role
+	}{
+		"name":  {name: " "},
+		"roles": {name: "n", roles: []Role{AuditEventsWriter, "king"}},
 	} {
 		var invalid *InvalidError
-		if _, err := r.CreateSystemAccount(t.Context(), account); !errors.As(err, &invalid) || invalid.Field != field {
+		if _, err := r.CreateSystemAccount(t.Context(), SystemAccount{OrgID: organization, Name: test.name}, test.roles...); !errors.As(err, &invalid) || invalid.Field != field {
 			t.Errorf("bad %s: %v", field, err)
 		}
 	}
@@ -140,7 +143,7 @@ func TestASystemTokenDoesNotKeepTheAdminFromGettingOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.CreateSystemToken(t.Context(), newSystemAccount(t, r, org.ID, "n"), "t", time.Time{}); err != nil {
+	if _, _, err := r.CreateSystemToken(t.Context(), newSystemAccount(t, r, org.ID, "n"), "t", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	token, err := r.Bootstrap(t.Context(), func(string) error { return nil })
