@@ -162,6 +162,19 @@ func (k *Bucket[T]) Changed() <-chan struct{} {
 	return k.changed
 }
 
+// CatchUp returns when this process has seen every write to the bucket that had
+// returned, on any process, before the call. It asks the stream's leader.
+func (k *Bucket[T]) CatchUp(ctx context.Context) error {
+	newest, _, err := k.broker.Newest(ctx, bucketStream(k.name), k.subject(">"))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return k.await(ctx, func() bool { return k.seen >= newest })
+}
+
 // Create writes an object under a key that must not be in use ([ErrConflict]).
 func (k *Bucket[T]) Create(ctx context.Context, key string, value T) error {
 	return k.put(ctx, key, value, func(ctx context.Context, data []byte) (uint64, error) {
@@ -257,7 +270,7 @@ func (k *Bucket[T]) await(ctx context.Context, done func() bool) error {
 		case <-k.stopped:
 			return fmt.Errorf("%w: bucket %s is closed", ErrUnavailable, k.name)
 		case <-ctx.Done():
-			return fmt.Errorf("%w: bucket %s: written, but not seen yet: %w", ErrUnavailable, k.name, context.Cause(ctx))
+			return fmt.Errorf("%w: bucket %s: what was written is not seen yet: %w", ErrUnavailable, k.name, context.Cause(ctx))
 		}
 	}
 }

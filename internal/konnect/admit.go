@@ -53,6 +53,11 @@ func (a *API) admit(r *http.Request, action, resource string) *Problem {
 // returns; a success is left to be committed with what follows from it.
 func (a *API) authenticate(ctx context.Context, header http.Header) *Problem {
 	c := callOf(ctx)
+	// On a cluster another process may have answered a write a moment ago.
+	if err := a.Registry.CatchUp(ctx); err != nil {
+		a.Logger.Error("cannot see what other processes have written; refusing a request", "trace_id", c.trail.TraceID(), "error", err)
+		return c.unrecorded()
+	}
 	token, problem := bearer(header)
 	result := registry.Authentication{Type: audit.AuthInvalid, Outcome: audit.OutcomeInvalid}
 	if problem == "" {

@@ -51,6 +51,7 @@ type Registry struct {
 	sealer    *seal.Sealer
 	allowHTTP bool
 	now       func() time.Time
+	shared    bool
 
 	organizations *broker.Bucket[Organization]
 	users         *broker.Bucket[User]
@@ -69,7 +70,14 @@ type Registry struct {
 
 	// references orders what refers to an object against what removes it.
 	references sync.Mutex
-	opened     []interface{ Close() }
+	opened     []bucket
+	catching   catching
+}
+
+// bucket is what all buckets have, whatever they hold.
+type bucket interface {
+	CatchUp(context.Context) error
+	Close()
 }
 
 // Options are what a registry needs besides the broker.
@@ -77,11 +85,12 @@ type Options struct {
 	Sealer    *seal.Sealer
 	AllowHTTP bool // destinations may have http:// endpoints
 	Now       func() time.Time
+	Shared    bool // other processes write to the broker too
 }
 
 // Open reads the registry of the broker into memory.
 func Open(ctx context.Context, b *broker.Broker, o Options) (*Registry, error) {
-	r := &Registry{sealer: o.Sealer, allowHTTP: o.AllowHTTP, now: o.Now}
+	r := &Registry{sealer: o.Sealer, allowHTTP: o.AllowHTTP, now: o.Now, shared: o.Shared}
 	running, ending := context.WithCancel(context.Background())
 	r.ending = ending
 	err := errors.Join(

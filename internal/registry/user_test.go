@@ -39,7 +39,7 @@ func openTwo(t *testing.T) [2]*Registry {
 	}
 	var two [2]*Registry
 	for i := range two {
-		if two[i], err = Open(t.Context(), b, Options{Sealer: sealer, Now: time.Now}); err != nil {
+		if two[i], err = Open(t.Context(), b, Options{Sealer: sealer, Now: time.Now, Shared: true}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(two[i].Close)

@@ -50,7 +50,7 @@ func (p *platform) open(ctx context.Context, s *Server) error {
 		return err
 	}
 	p.registry, err = registry.Open(ctx, s.broker, registry.Options{
-		Sealer: sealer, AllowHTTP: s.config.AllowPrivateDestinations, Now: time.Now,
+		Sealer: sealer, AllowHTTP: s.config.AllowPrivateDestinations, Now: time.Now, Shared: s.config.Broker.URLs != "",
 	})
 	if err != nil {
 		return err
