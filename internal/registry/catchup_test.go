@@ -1,11 +1,14 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/trailhook/trailhook/audit"
 )
 
 func TestWhoCatchesUpSharesTheNextRoundAndNeverOneThatHasBegun(t *testing.T) {
@@ -67,4 +70,43 @@ func TestWhatOneProcessHasWrittenAnotherReadsAtOnce(t *testing.T) {
 			t.Fatalf("control plane %d, deleted: %v", n, err)
 		}
 	}
+}
+
+func TestAWebhookNeverRefersToADestinationThatAnotherProcessHasDeleted(t *testing.T) {
+	two := openTwo(t)
+	org := newOrganization(t, two[0]).OrgID
+	last := func(context.Context) (uint64, error) { return 0, nil }
+	kept := 0
+	for n := range 30 {
+		d, err := two[0].CreateDestination(t.Context(), Destination{OrgID: org, Name: "d", Endpoint: "https://siem.example/", LogFormat: audit.CEF}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var using, deleting error
+		var both sync.WaitGroup
+		both.Go(func() {
+			if using = two[n%2].CatchUp(t.Context()); using == nil {
+				_, using = two[n%2].ChangeWebhook(t.Context(), org, "us", WebhookChange{DestinationID: &d.ID}, last)
+			}
+		})
+		both.Go(func() {
+			if deleting = two[1-n%2].CatchUp(t.Context()); deleting == nil {
+				deleting = two[1-n%2].DeleteDestination(t.Context(), org, d.ID)
+			}
+		})
+		both.Wait()
+		if (using == nil) == (deleting == nil) {
+			t.Fatalf("round %d: one of the two must have failed: %v, %v", n, using, deleting)
+		}
+		if using == nil {
+			kept++
+			if err := two[0].CatchUp(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := two[0].DeleteWebhook(t.Context(), org, "us"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Logf("the webhook was first %d times of 30", kept)
 }

@@ -132,8 +132,11 @@ func set[T any](value *T, given *T) {
 
 // DeleteDestination removes a listed one; [ErrInUse] while a webhook sends to it.
 func (r *Registry) DeleteDestination(ctx context.Context, organization, id string) error {
-	r.references.Lock()
-	defer r.references.Unlock()
+	ctx, unlock, err := r.lockReferences(ctx, organization)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if _, err := r.ListedDestination(organization, id); err != nil {
 		return err
 	}

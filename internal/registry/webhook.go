@@ -58,8 +58,11 @@ func (r *Registry) WebhooksChanged() <-chan struct{} { return r.webhooks.Changed
 // changes at the same moment all survive, unless two are of the same value.
 func (r *Registry) ChangeWebhook(ctx context.Context, organization, region string, change WebhookChange,
 	last func(context.Context) (uint64, error)) (webhook Webhook, err error) {
-	r.references.Lock()
-	defer r.references.Unlock()
+	ctx, unlock, err := r.lockReferences(ctx, organization)
+	if err != nil {
+		return Webhook{}, err
+	}
+	defer unlock()
 	err = retry(ctx, r.webhooks, func() error {
 		webhook, err = r.changeWebhook(ctx, organization, region, change, last)
 		return err
@@ -134,8 +137,11 @@ func (r *Registry) checkWebhook(before, after Webhook, change WebhookChange) err
 
 // DeleteWebhook sets the region back to unconfigured; [ErrNotFound] when it is.
 func (r *Registry) DeleteWebhook(ctx context.Context, organization, region string) error {
-	r.references.Lock()
-	defer r.references.Unlock()
+	ctx, unlock, err := r.lockReferences(ctx, organization)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	webhook, err := remove(ctx, r.webhooks, organization+"."+region)
 	if err != nil {
 		return fmt.Errorf("delete the webhook of region %s: %w", region, err)
