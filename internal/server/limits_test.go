@@ -9,8 +9,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -128,57 +128,29 @@ func isTimeout(err error) bool {
 	return errors.As(err, &network) && network.Timeout()
 }
 
-// pipes is a listener whose clients are the ends of pipes.
-type pipes chan net.Conn
-
-func (p pipes) Accept() (net.Conn, error) {
-	conn, ok := <-p
-	if !ok {
-		return nil, net.ErrClosed
-	}
-	return conn, nil
-}
-
-func (p pipes) Close() error   { close(p); return nil }
-func (p pipes) Addr() net.Addr { return nil }
-
 func TestWhoComesToAFullListenerWaitsUntilSomebodyLeaves(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		arriving := make(pipes, 10)
-		for range 3 {
-			_, server := net.Pipe()
-			arriving <- server
+	var left atomic.Bool
+	two := defaults
+	two.connections = 2
+	address := startListener(t, &encryption{}, two, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/third" && !left.Load() {
+			t.Error("a third connection was served while two were open")
 		}
-		l := newBounded(arriving, 2)
-		var open []net.Conn
-		for range 2 {
-			conn, err := l.Accept()
-			if err != nil {
-				t.Fatal(err)
-			}
-			open = append(open, conn)
-		}
-		third := make(chan error, 2)
-		go func() { _, err := l.Accept(); third <- err }()
-		synctest.Wait()
-		if len(third) != 0 {
-			t.Fatal("a third connection was taken")
-		}
-		open[0].Close()
-		open[0].Close() // leaves no second place
-		if err := <-third; err != nil {
+	}))
+	var conns []net.Conn
+	for _, path := range []string{"/first", "/second"} {
+		conn, answer := dial(t, address)
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path)
+		if _, err := http.ReadResponse(answer, nil); err != nil {
 			t.Fatal(err)
 		}
-		go func() { _, err := l.Accept(); third <- err }()
-		synctest.Wait()
-		if len(third) != 0 {
-			t.Fatal("a fourth was taken while two are open")
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-third; !errors.Is(err, net.ErrClosed) {
-			t.Errorf("who waits when the listener closes gets %v", err)
-		}
-	})
+		conns = append(conns, conn)
+	}
+	third, answer := dial(t, address)
+	fmt.Fprint(third, "GET /third HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	left.Store(true)
+	conns[0].Close()
+	if response, err := http.ReadResponse(answer, nil); err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("the third: %v, %v", response, err)
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // listener is an address that is taken, and served once there is a handler.
@@ -91,7 +93,7 @@ func (s *Server) serve(l *listener, handler http.Handler, within limits) {
 		MaxHeaderBytes:    within.header,
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 	}
-	l.Listener = newBounded(l.Listener, within.connections)
+	l.Listener = netutil.LimitListener(l.Listener, within.connections) // who comes when it is full waits in the system's queue
 	go func() {
 		defer close(l.done)
 		var err error
