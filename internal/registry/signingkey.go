@@ -106,7 +106,7 @@ func (r *Registry) RotateSigningKey(ctx context.Context, delay time.Duration) (S
 		}
 	}
 	retired := active.Value
-	retired.RetiredAt = r.instant().Add(delay)
+	retired.RetiredAt = r.now().UTC().Add(delay) // to the nanosecond, as the times of events are
 	made.SignsFrom = retired.RetiredAt
 	// First, so that no crash takes the key out of the set. One that is there
 	// was left by a rotation that did not come further.
