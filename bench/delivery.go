@@ -19,6 +19,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/trailhook/trailhook/audit"
+	"github.com/trailhook/trailhook/internal/registry"
 )
 
 // deliveryGroup measures delivery: the server is a process of its own, this one
@@ -333,7 +334,7 @@ func deliverChild(ctx context.Context, endpoint, webhooks string) error {
 func (p *platform) obey(ctx context.Context, command string, tenants []string) error {
 	if command == "replay" {
 		now := time.Now()
-		_, err := p.registry.StartReplayJob(ctx, tenants[0], "us", now.Add(-time.Hour), now, p.journal.Retention())
+		_, err := p.registry.StartReplayJob(ctx, registry.Scope{Region: "us", Organization: tenants[0]}, now.Add(-time.Hour), now, p.journal.Retention())
 		return err
 	}
 	var events, perSecond int

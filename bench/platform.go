@@ -126,6 +126,6 @@ func (p *platform) makeTenant(ctx context.Context, n int, endpoint string) (id s
 		position, err := p.journal.Last(ctx)
 		return uint64(position), err
 	}
-	_, err = p.registry.ChangeWebhook(ctx, org.ID, "us", registry.WebhookChange{DestinationID: &d.ID, Enabled: &enabled}, last)
+	_, err = p.registry.ChangeWebhook(ctx, registry.Scope{Region: "us", Organization: org.ID}, registry.WebhookChange{DestinationID: &d.ID, Enabled: &enabled}, last)
 	return org.ID, err
 }

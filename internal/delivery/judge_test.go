@@ -46,13 +46,13 @@ func (got received) textBytes() int {
 // aside returns the numbers of the events that are set aside.
 func (o *tenant) aside() []int {
 	o.Helper()
-	lines, err := o.manager.SetAside(o.Context(), region, o.id)
+	lines, err := o.manager.SetAside(o.Context(), o.scope())
 	if err != nil {
 		o.Fatal(err)
 	}
 	var events []int
 	for _, l := range lines {
-		line, err := o.manager.SetAsideLine(o.Context(), region, o.id, l.ID)
+		line, err := o.manager.SetAsideLine(o.Context(), o.scope(), l.ID)
 		if err != nil {
 			o.Fatal(err)
 		}

@@ -4,7 +4,8 @@
 // endpoint holds up nobody else; one with nothing to send has none, and one that
 // waits to try again costs a timer. However many webhooks there are, a bounded
 // number of workers runs at a time, and they share a bounded amount of memory.
-// A worker follows its organization's events in its region, gathers a batch,
+// A worker follows the events of its webhook's scope, an organization's own or a
+// portal's, gathers a batch,
 // encodes and signs each event once, compresses and posts. The cursor moves when
 // the endpoint has answered 2xx, and only then: after a crash the same batch
 // goes out again, as the same bytes.
@@ -136,6 +137,15 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	m.metrics, m.replays = newMetrics(o.Metrics), newReplayMetrics(o.Metrics)
 	o.Metrics.MustRegister(collector{m})
 	return m, nil
+}
+
+// loggerOf names the scope in what is logged.
+func (m *Manager) loggerOf(s registry.Scope) *slog.Logger {
+	logger := m.Logger.With("organization", s.Organization, "region", s.Region)
+	if s.Portal != "" {
+		logger = logger.With("portal", s.Portal)
+	}
+	return logger
 }
 
 // barrier is a key that no webhook has. A write is seen by this process when it

@@ -126,7 +126,13 @@ func (p *platform) organization() *tenant {
 type tenant struct {
 	*platform
 	id       string
-	recorded int // its events are numbered from 1, by their trace ids
+	portal   string // "": its events and its webhook are the organization's own
+	recorded int    // its events are numbered from 1, by their trace ids
+}
+
+// scope is what the tenant's webhook and replay job are for.
+func (o *tenant) scope() registry.Scope {
+	return registry.Scope{Region: region, Organization: o.id, Portal: o.portal}
 }
 
 // after is the same tenant on the platform that was started anew.
@@ -144,6 +150,9 @@ func (o *tenant) recordAs(n int, userAgent string) {
 	for i := range events {
 		o.recorded++
 		events[i] = event(o.id, o.recorded, userAgent)
+		if o.portal != "" {
+			events[i].PortalID, events[i].Product = o.portal, audit.ProductDevPortal
+		}
 	}
 	if err := o.journal.Append(o.Context(), region, events...); err != nil {
 		o.Error(err)
@@ -189,14 +198,14 @@ func (o *tenant) change(change registry.WebhookChange) {
 		last, err := o.journal.Last(ctx)
 		return uint64(last), err
 	}
-	if _, err := o.registry.ChangeWebhook(o.Context(), o.id, region, change, last); err != nil {
+	if _, err := o.registry.ChangeWebhook(o.Context(), o.scope(), change, last); err != nil {
 		o.Error(err)
 	}
 }
 
 func (o *tenant) deleteWebhook() {
 	o.Helper()
-	if err := o.registry.DeleteWebhook(o.Context(), o.id, region); err != nil {
+	if err := o.registry.DeleteWebhook(o.Context(), o.scope()); err != nil {
 		o.Fatal(err)
 	}
 }
@@ -213,7 +222,7 @@ func (o *tenant) backlog(r *receiver, record func()) {
 
 func (o *tenant) webhook() registry.Webhook {
 	o.Helper()
-	hook, err := o.registry.Webhook(o.id, region)
+	hook, err := o.registry.Webhook(o.scope())
 	if err != nil {
 		o.Fatal(err)
 	}

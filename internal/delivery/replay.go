@@ -81,8 +81,8 @@ func (m *Manager) replay(ctx context.Context, job registry.ReplayJob) {
 	r := &replayer{
 		Manager: m,
 		job:     job,
-		stream:  journal.Stream{Region: job.Region, Organization: job.OrgID},
-		logger:  m.Logger.With("organization", job.OrgID, "region", job.Region, "job", job.ID),
+		stream:  journal.Stream(job.Scope()),
+		logger:  m.loggerOf(job.Scope()).With("job", job.ID),
 	}
 	err := r.run(ctx)
 	if err == nil || ctx.Err() != nil {

@@ -26,7 +26,7 @@ func (o *tenant) replayUntil(start, end time.Time) {
 }
 
 func (o *tenant) tryReplay(start, end time.Time) error {
-	_, err := o.registry.StartReplayJob(o.Context(), o.id, region, start, end, o.journal.Retention())
+	_, err := o.registry.StartReplayJob(o.Context(), o.scope(), start, end, o.journal.Retention())
 	return err
 }
 
@@ -36,7 +36,7 @@ func (o *tenant) awaitReplay(want registry.ReplayStatus) registry.ReplayJob {
 	limit := time.After(patience)
 	for {
 		changed := o.registry.ReplayJobsChanged()
-		job, err := o.registry.ReplayJob(o.id, region)
+		job, err := o.registry.ReplayJob(o.scope())
 		if err != nil {
 			o.Fatal(err)
 		}
@@ -351,7 +351,7 @@ func TestAReplayWhoseProcessDiesGoesOnInAnotherFromWhatIsSaved(t *testing.T) {
 	org.replay(since)
 	dead := dying.startReplays(ctx)
 	dead()
-	job, err := org.registry.ReplayJob(org.id, region)
+	job, err := org.registry.ReplayJob(org.scope())
 	if err != nil || job.Status != registry.ReplayRunning || job.Sent != MaxBatchEvents {
 		t.Fatalf("at the death of the process: %+v, %v", job, err)
 	}

@@ -88,7 +88,7 @@ func (r *replayer) sendAll(ctx context.Context) (err error) {
 		return err
 	}
 	cursor := journal.Position(r.job.Cursor)
-	if r.events, err = r.Journal.Follow(r.stream.Region, r.stream.Organization, cursor); err != nil {
+	if r.events, err = r.Journal.Follow(r.stream, cursor); err != nil {
 		return err
 	}
 	r.last = journal.Position(r.job.Last)

@@ -131,7 +131,7 @@ func (r *replayer) refusedAll() failure {
 
 // setting is how the webhook and its destination are set up at this moment.
 func (r *replayer) setting() setting {
-	return r.Manager.setting(r.stream.Organization, r.stream.Region)
+	return r.Manager.setting(r.job.Scope())
 }
 
 // unwanted says why nothing more is to be sent; "" while there is no reason. A

@@ -15,10 +15,10 @@ import (
 const resendTime = 20 * time.Second
 
 var (
-	// ErrNotEnabled says that nothing is sent now: there is no webhook in the
-	// region, or it is disabled.
-	ErrNotEnabled = errors.New("the region has no enabled webhook")
-	// ErrResending says that another call sends the region's lines again.
+	// ErrNotEnabled says that nothing is sent now: there is no webhook, or it is
+	// disabled.
+	ErrNotEnabled = errors.New("there is no enabled webhook")
+	// ErrResending says that another call sends the scope's lines again.
 	ErrResending = errors.New("lines are being sent again already")
 )
 
@@ -39,8 +39,8 @@ type Resent struct {
 //
 // A line that was taken, but could not be deleted, will be sent again, as the
 // same bytes.
-func (m *Manager) Resend(ctx context.Context, region, organization, id string) (Resent, error) {
-	stream := journal.Stream{Region: region, Organization: organization}
+func (m *Manager) Resend(ctx context.Context, s registry.Scope, id string) (Resent, error) {
+	stream := journal.Stream(s)
 	var (
 		lines []SetAside
 		err   error
@@ -55,7 +55,7 @@ func (m *Manager) Resend(ctx context.Context, region, organization, id string) (
 	if err != nil {
 		return Resent{}, err
 	}
-	hook, err := m.Registry.Webhook(organization, region)
+	hook, err := m.Registry.Webhook(s)
 	if errors.Is(err, registry.ErrNotFound) || err == nil && !hook.Enabled {
 		return Resent{}, ErrNotEnabled
 	}
@@ -112,8 +112,8 @@ func (m *Manager) resendOne(ctx context.Context, hook registry.Webhook, line Set
 	response, err := m.Client.Post(ctx, request)
 	code, message := outbound.Describe(response, err)
 	m.metrics.attempted(outbound.Attempt{Status: response.Status, Err: err})
-	m.Logger.Info("a line that was set aside was sent again",
-		"organization", hook.OrgID, "region", hook.Region, "line", line.ID, "position", strconv.FormatUint(uint64(line.Position), 10),
+	m.loggerOf(hook.Scope()).Info("a line that was set aside was sent again",
+		"line", line.ID, "position", strconv.FormatUint(uint64(line.Position), 10),
 		"code", code, "message", message)
 	return verdict{code: code, message: message}, nil
 }

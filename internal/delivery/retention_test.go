@@ -16,7 +16,7 @@ func TestWhatRetentionTakesBeforeTheEndpointDoesIsCounted(t *testing.T) {
 	o := p.organization()
 	o.sendTo(r)
 	o.record(5)
-	hook, err := p.registry.Webhook(o.id, region)
+	hook, err := p.registry.Webhook(o.scope())
 	if err != nil {
 		t.Fatal(err)
 	}

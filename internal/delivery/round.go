@@ -73,9 +73,8 @@ type due struct {
 	pause  int
 }
 
-func streamOf(hook registry.Webhook) journal.Stream {
-	return journal.Stream{Region: hook.Region, Organization: hook.OrgID}
-}
+// streamOf is the stream whose events the webhook sends.
+func streamOf(hook registry.Webhook) journal.Stream { return journal.Stream(hook.Scope()) }
 
 // load looks at all webhooks anew, and returns what tells that it has to again.
 func (r *round) load(ctx context.Context) (webhooks, shards <-chan struct{}) {

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,9 +17,10 @@ import (
 	"github.com/trailhook/trailhook/audit"
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/journal"
+	"github.com/trailhook/trailhook/internal/registry"
 )
 
-// What is kept aside of an organization and region at most, in lines and in
+// What is kept aside of a scope at most, in lines and in
 // bytes of their events. When there is as much, the next one holds the cursor.
 const (
 	MaxSetAside      = 10_000
@@ -38,7 +40,7 @@ var ErrNotSetAside = errors.New("there is no such line set aside")
 
 // SetAside is an event that the endpoint refused while it took others.
 type SetAside struct {
-	ID       string // names it in its organization and region
+	ID       string // names it in its scope
 	Webhook  string
 	Position journal.Position
 	Stored   time.Time // when the event became durable
@@ -61,7 +63,8 @@ type asideRecord struct {
 
 // asides keeps lines that were set aside, for as long as the journal keeps
 // events: in a stream, a message for each, on the subject
-// setaside.<region>.<organization>.<webhook>.<position>, which is written once.
+// setaside.<region>.<organization>.<portal>.<webhook>.<position>, which is written
+// once. The organization's own have - for the portal.
 type asides struct {
 	broker    *broker.Broker
 	stream    jetstream.Stream
@@ -91,7 +94,7 @@ func openAsides(ctx context.Context, o Options) (*asides, error) {
 }
 
 func asideSubject(s journal.Stream, rest string) string {
-	return asidePrefix + s.Region + "." + s.Organization + "." + rest
+	return asidePrefix + s.Region + "." + s.Organization + "." + cmp.Or(s.Portal, "-") + "." + rest
 }
 
 // setAside makes the lines durable among those set aside. What is there already,
@@ -267,21 +270,20 @@ const (
 	sequenceGone jetstream.ErrorCode = 10043
 )
 
-// SetAside lists what is set aside of the organization in the region, oldest
-// first, without the events.
-func (m *Manager) SetAside(ctx context.Context, region, organization string) ([]SetAside, error) {
-	return m.asides.list(ctx, journal.Stream{Region: region, Organization: organization}, 0, MaxSetAside, false)
+// SetAside lists what is set aside of the scope, oldest first, without the events.
+func (m *Manager) SetAside(ctx context.Context, s registry.Scope) ([]SetAside, error) {
+	return m.asides.list(ctx, journal.Stream(s), 0, MaxSetAside, false)
 }
 
 // SetAsideLine returns one line with its event; [ErrNotSetAside] when there is
 // none of the id.
-func (m *Manager) SetAsideLine(ctx context.Context, region, organization, id string) (SetAside, error) {
-	return m.asides.get(ctx, journal.Stream{Region: region, Organization: organization}, id)
+func (m *Manager) SetAsideLine(ctx context.Context, s registry.Scope, id string) (SetAside, error) {
+	return m.asides.get(ctx, journal.Stream(s), id)
 }
 
 // DeleteSetAside gives a line up; [ErrNotSetAside] when there is none of the id.
-func (m *Manager) DeleteSetAside(ctx context.Context, region, organization, id string) error {
-	if _, err := m.SetAsideLine(ctx, region, organization, id); err != nil {
+func (m *Manager) DeleteSetAside(ctx context.Context, s registry.Scope, id string) error {
+	if _, err := m.SetAsideLine(ctx, s, id); err != nil {
 		return err
 	}
 	return m.asides.remove(ctx, id)

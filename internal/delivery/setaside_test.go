@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/trailhook/trailhook/audit"
+	"github.com/trailhook/trailhook/internal/registry"
 )
 
 func TestALineSetAsideCanBeSentAgainAndDeleted(t *testing.T) {
@@ -29,37 +30,37 @@ func TestALineSetAsideCanBeSentAgainAndDeleted(t *testing.T) {
 	org = org.after(start(t, dir, soon))
 
 	m, ctx := org.manager, t.Context()
-	lines, err := m.SetAside(ctx, region, org.id)
+	lines, err := m.SetAside(ctx, org.scope())
 	if err != nil || len(lines) != 3 {
 		t.Fatalf("set aside: %+v, %v", lines, err)
 	}
 	if l := lines[0]; l.Webhook != org.webhook().ID || l.Code != 400 || l.Message != "Bad Request" || !l.At.Equal(instant) || l.Position == 0 {
 		t.Errorf("a line: %+v", l)
 	}
-	if got, err := m.Resend(ctx, region, org.id, ""); err != nil || got != (Resent{Refused: 3, Code: 400, Message: "Bad Request"}) {
+	if got, err := m.Resend(ctx, org.scope(), ""); err != nil || got != (Resent{Refused: 3, Code: 400, Message: "Bad Request"}) {
 		t.Errorf("sent again too soon: %+v, %v", got, err)
 	}
 	mended.Store(true)
-	if got, err := m.Resend(ctx, region, org.id, lines[1].ID); err != nil || got != (Resent{Sent: 1, Code: 200, Message: "OK"}) {
+	if got, err := m.Resend(ctx, org.scope(), lines[1].ID); err != nil || got != (Resent{Sent: 1, Code: 200, Message: "OK"}) {
 		t.Errorf("one sent again: %+v, %v", got, err)
 	}
-	if err := m.DeleteSetAside(ctx, region, org.id, lines[2].ID); err != nil {
+	if err := m.DeleteSetAside(ctx, org.scope(), lines[2].ID); err != nil {
 		t.Error(err)
 	}
 	for _, id := range []string{lines[1].ID, lines[2].ID, "", "0", "x", "01", "99"} {
-		if err := m.DeleteSetAside(ctx, region, org.id, id); !errors.Is(err, ErrNotSetAside) {
+		if err := m.DeleteSetAside(ctx, org.scope(), id); !errors.Is(err, ErrNotSetAside) {
 			t.Errorf("deleting %q: %v", id, err)
 		}
 	}
-	if _, err := m.SetAsideLine(ctx, "eu", org.id, lines[0].ID); !errors.Is(err, ErrNotSetAside) {
+	if _, err := m.SetAsideLine(ctx, registry.Scope{Region: "eu", Organization: org.id}, lines[0].ID); !errors.Is(err, ErrNotSetAside) {
 		t.Errorf("from another region: %v", err)
 	}
 	org.enable(false)
-	if _, err := m.Resend(ctx, region, org.id, ""); !errors.Is(err, ErrNotEnabled) {
+	if _, err := m.Resend(ctx, org.scope(), ""); !errors.Is(err, ErrNotEnabled) {
 		t.Errorf("while disabled: %v", err)
 	}
 	org.enable(true)
-	if got, err := m.Resend(ctx, region, org.id, ""); err != nil || got.Sent != 1 {
+	if got, err := m.Resend(ctx, org.scope(), ""); err != nil || got.Sent != 1 {
 		t.Errorf("the rest sent again: %+v, %v", got, err)
 	}
 	if got := org.aside(); len(got) > 0 {
@@ -81,7 +82,7 @@ func TestALineIsSetAsideOnceThoughItsBatchIsSentAgain(t *testing.T) {
 	// As after a crash before the cursor was saved.
 	before := p.manager.stateOf(org.webhook())
 	w := &worker{Manager: p.manager, hook: org.webhook(), logger: p.manager.Logger}
-	line, err := p.manager.SetAside(t.Context(), region, org.id)
+	line, err := p.manager.SetAside(t.Context(), org.scope())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func TestAnEventOfTheLargestKindCanBeSetAside(t *testing.T) {
 	if got := org.aside(); !slices.Equal(got, []int{2}) {
 		t.Errorf("set aside are %v", got)
 	}
-	line, err := p.manager.SetAside(t.Context(), region, org.id)
+	line, err := p.manager.SetAside(t.Context(), org.scope())
 	if err != nil || line[0].Event != (audit.Event{}) {
 		t.Errorf("the list carries events: %v", err)
 	}
@@ -133,11 +134,11 @@ func TestWhenNoMoreCanBeSetAsideTheCursorIsHeldUntilThereIsRoom(t *testing.T) {
 	if got := org.status(); got.Webhook != Inactive || got.SetAside != 2 {
 		t.Errorf("status %+v", got)
 	}
-	lines, err := p.manager.SetAside(t.Context(), region, org.id)
+	lines, err := p.manager.SetAside(t.Context(), org.scope())
 	if err != nil || len(lines) != 2 {
 		t.Fatalf("%+v, %v", lines, err)
 	}
-	if err := p.manager.DeleteSetAside(t.Context(), region, org.id, lines[0].ID); err != nil {
+	if err := p.manager.DeleteSetAside(t.Context(), org.scope(), lines[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	org.awaitDone()
@@ -157,11 +158,11 @@ func TestWhatIsSetAsideIsBoundedInBytesToo(t *testing.T) {
 	org.backlog(r, func() { org.recordAs(7, strings.Repeat("x", 15_000)) })
 	org.await(func() bool { return strings.Contains(org.status().LastMessage, "2 are set aside") })
 	// Removed by another process, of which this one does not hear.
-	lines, err := p.manager.SetAside(t.Context(), region, org.id)
+	lines, err := p.manager.SetAside(t.Context(), org.scope())
 	if err != nil || len(lines) != 2 {
 		t.Fatalf("%+v, %v", lines, err)
 	}
-	if err := p.manager.DeleteSetAside(t.Context(), region, org.id, lines[0].ID); err != nil {
+	if err := p.manager.DeleteSetAside(t.Context(), org.scope(), lines[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	org.awaitDone()
@@ -187,7 +188,7 @@ func TestAnyProcessOfAClusterListsAndResendsWhatAnotherHasSetAside(t *testing.T)
 	other := p.another("process/2")
 	defer other.Close()
 	mended.Store(true)
-	if got, err := other.Resend(t.Context(), region, org.id, ""); err != nil || got.Sent != 1 {
+	if got, err := other.Resend(t.Context(), org.scope(), ""); err != nil || got.Sent != 1 {
 		t.Errorf("sent again: %+v, %v", got, err)
 	}
 	if got := org.aside(); len(got) > 0 {

@@ -18,7 +18,7 @@ import (
 // worker delivers one webhook's events.
 type worker struct {
 	*Manager
-	hook   registry.Webhook // as it was when the worker began: its id, organization and region do not change
+	hook   registry.Webhook // as it was when the worker began: its id and scope do not change
 	state  state
 	logger *slog.Logger
 	oldest atomic.Int64 // when the oldest event that waits was recorded, or had come: Unix milliseconds
@@ -73,7 +73,7 @@ func (m *Manager) newWorker(hook registry.Webhook, state state) *worker {
 		Manager: m,
 		hook:    hook,
 		state:   state,
-		logger:  m.Logger.With("organization", hook.OrgID, "region", hook.Region),
+		logger:  m.loggerOf(hook.Scope()),
 	}
 	w.oldest.Store(m.Now().UnixMilli())
 	w.limit.reset(m.MaxBytes)
@@ -87,7 +87,7 @@ func (m *Manager) newWorker(hook registry.Webhook, state state) *worker {
 //
 // While a batch is on its way the next one is made ready, and no more than that.
 func (w *worker) run(ctx context.Context) outcome {
-	events, err := w.Journal.Follow(w.hook.Region, w.hook.OrgID, w.state.Cursor)
+	events, err := w.Journal.Follow(streamOf(w.hook), w.state.Cursor)
 	if err != nil {
 		return w.unreadable(ctx, err)
 	}
@@ -205,14 +205,14 @@ type setting struct {
 	key                string // that signs
 }
 
-func (m *Manager) setting(organization, region string) setting {
+func (m *Manager) setting(s registry.Scope) setting {
 	// What is missing stays zero: request says what is wrong.
-	webhook, _ := m.Registry.Webhook(organization, region)
+	webhook, _ := m.Registry.Webhook(s)
 	destination, _ := m.Registry.Destination(webhook.OrgID, webhook.DestinationID)
 	return setting{webhook, destination.UpdatedAt, m.Registry.SigningKeyID()}
 }
 
-func (w *worker) setting() setting { return w.Manager.setting(w.hook.OrgID, w.hook.Region) }
+func (w *worker) setting() setting { return w.Manager.setting(w.hook.Scope()) }
 
 // enabled reports whether the worker's webhook still wants events: one that
 // was set up anew is another webhook, with a worker of its own.

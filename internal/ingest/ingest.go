@@ -4,8 +4,9 @@
 // The body is a JSON array of events, or one event a line, each of the form of
 // Konnect's pull API ([audit.DecodePull]): what was pulled can be ingested. It
 // may be compressed by gzip. An event without org_id belongs to the caller's
-// organization; one of another's is refused. The journal keeps
-// all of an event; a delivered line has the fields that its format has.
+// organization; one of another's is refused. One with portal_id goes to the webhook
+// of that portal, and to no other. The journal keeps all of an event; a delivered
+// line has the fields that its format has.
 //
 // A body is recorded whole or not at all. 201 means that all of it is on disk.
 // After any other answer, and after none, none of it was recorded, with two

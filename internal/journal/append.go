@@ -23,25 +23,30 @@ const (
 // MaxAppend is how many events one Append may have.
 const MaxAppend = 10_000
 
+// maxStreams is how many portals one Append's events may belong to: each takes a
+// message of its own.
+const maxStreams = 256
+
 // pendingAppend is one caller's events on their way to the next commit.
 type pendingAppend struct {
-	subject string
-	frames  []frame    // more than one only for a large append
+	frames  []frame    // more than one only for a large append, or one of several portals
 	waiting int        // messages that its frames went into, and that are not settled
 	result  chan error // buffered: the committer never waits for a caller
 }
 
 // frame is what one message can hold: lines, with a newline between each.
 type frame struct {
-	lines  []byte
-	events int
+	subject string
+	lines   []byte
+	events  int
 }
 
-// Append writes events of one organization, all or none, and returns when they
-// are on disk. Callers that come while a commit is in flight share the next
-// one, so none waits longer than that commit and its own. An error of the
-// engine wraps [broker.ErrUnavailable]; the events were then not written, or,
-// after a time-out, may have been. An event that cannot be is an [EventError],
+// Append writes events of one organization, all or none, each to the stream of
+// its portal or to the organization's own, and returns when they are on disk.
+// Callers that come while a commit is in flight share the next one, so none
+// waits longer than that commit and its own. An error of the engine wraps
+// [broker.ErrUnavailable]; the events were then not written, or, after a
+// time-out, may have been. An event that cannot be is an [EventError],
 // and then nothing was written.
 func (j *Journal) Append(ctx context.Context, region string, events ...audit.Event) error {
 	if len(events) == 0 {
@@ -86,23 +91,36 @@ func newPending(region string, events []audit.Event) (*pendingAppend, error) {
 	if len(events) > MaxAppend {
 		return nil, fmt.Errorf("journal: %d events in one append, at most %d", len(events), MaxAppend)
 	}
-	subject, err := subjectOf(region, events[0].OrgID)
-	if err != nil {
+	s := Stream{Region: region, Organization: events[0].OrgID}
+	if _, err := s.subject(); err != nil {
 		return nil, err
 	}
-	p := &pendingAppend{subject: subject, result: make(chan error, 1)}
+	p := &pendingAppend{result: make(chan error, 1)}
+	open := map[string]int{} // the last frame of each portal
 	var line []byte
 	for i := range events {
-		if err := checkEvent(&events[i], events[0].OrgID); err != nil {
+		if err := checkEvent(&events[i], s.Organization); err != nil {
 			return nil, &EventError{Index: i, Err: err}
 		}
 		line = audit.AppendPull(line[:0], &events[i])
 		if len(line) > maxEvent {
 			return nil, &EventError{Index: i, Err: fmt.Errorf("it is larger than %d bytes", maxEvent)}
 		}
-		if last := len(p.frames) - 1; last < 0 || !p.frames[last].add(line, 1) {
-			p.frames = append(p.frames, frame{append(make([]byte, 0, len(line)*min(2*len(events)-i, 512)), line...), 1})
+		s.Portal = events[i].PortalID
+		last, known := open[s.Portal]
+		if known && p.frames[last].add(line, 1) {
+			continue
 		}
+		open[s.Portal] = len(p.frames)
+		if len(open) > maxStreams {
+			return nil, &EventError{Index: i, Err: fmt.Errorf("it is of one portal more than the %d that events written at once may have", maxStreams)}
+		}
+		subject, err := s.subject()
+		if err != nil {
+			return nil, &EventError{Index: i, Err: errors.New("it has a portal_id that cannot name a portal")}
+		}
+		room := len(line) * max(min(2*len(events)-i, 512)/len(open), 1)
+		p.frames = append(p.frames, frame{subject, append(make([]byte, 0, room), line...), 1})
 	}
 	return p, nil
 }
@@ -171,7 +189,6 @@ func (p *pendingAppend) size() (frames, bytes int) {
 
 // parcel is a message of a commit, and the appends that it carries.
 type parcel struct {
-	subject string
 	frame
 	appends []*pendingAppend
 }
@@ -222,10 +239,10 @@ func pack(group []*pendingAppend) (parcels []*parcel, whole bool) {
 	for _, p := range group {
 		whole = whole || len(p.frames) > 1
 		for _, f := range p.frames {
-			to := open[p.subject]
+			to := open[f.subject]
 			if to == nil || !to.add(f.lines, f.events) {
-				to = &parcel{subject: p.subject, frame: f}
-				open[p.subject] = to
+				to = &parcel{frame: f}
+				open[f.subject] = to
 				parcels = append(parcels, to)
 			}
 			to.appends = append(to.appends, p)

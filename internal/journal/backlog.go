@@ -25,7 +25,7 @@ type Backlog struct {
 // Backlog returns what comes after the position. It costs one request, however
 // much that is: only the first messages are looked into.
 func (j *Journal) Backlog(ctx context.Context, s Stream, after Position) (Backlog, error) {
-	subject, err := subjectOf(s.Region, s.Organization)
+	subject, err := s.subject()
 	if err != nil || !j.Behind(s, after) {
 		return Backlog{}, err
 	}

@@ -9,7 +9,7 @@ import (
 func TestTheBacklogOfAStreamIsCounted(t *testing.T) {
 	j := openJournal(t, openBroker(t, t.TempDir()))
 	defer j.Close()
-	stream := Stream{"us", "org"}
+	stream := Stream{Region: "us", Organization: "org"}
 	count := func(after Position) Backlog {
 		t.Helper()
 		b, err := j.Backlog(t.Context(), stream, after)
@@ -52,7 +52,7 @@ func TestTheBacklogOfALongStreamIsEstimated(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b, err := j.Backlog(t.Context(), Stream{"us", "org"}, 0)
+	b, err := j.Backlog(t.Context(), Stream{Region: "us", Organization: "org"}, 0)
 	if err != nil || !b.Estimated || b.Events != commits*each {
 		t.Errorf("%+v, %v; want %d events", b, err, commits*each)
 	}

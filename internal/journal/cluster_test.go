@@ -186,7 +186,7 @@ func TestAFollowerSeesWhatAnotherProcessAppends(t *testing.T) {
 		}
 	}
 	<-watcher.C()
-	if streams := watcher.Take(); len(streams) != 1 || streams[0] != (Stream{"us", "org"}) {
+	if streams := watcher.Take(); len(streams) != 1 || streams[0] != (Stream{Region: "us", Organization: "org"}) {
 		t.Errorf("the watcher took %v", streams)
 	}
 }

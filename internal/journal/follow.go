@@ -16,7 +16,7 @@ const staleRetry = 10 * time.Millisecond
 // times as much when decoded, which many followers hold at a time.
 const followBytes = 128 << 10
 
-// Follower reads one organization's events of one region as they come. It holds
+// Follower reads the events of one stream as they come. It holds
 // nothing in the engine, and costs nothing while it waits. It belongs to one
 // goroutine.
 type Follower struct {
@@ -27,8 +27,8 @@ type Follower struct {
 }
 
 // Follow begins after the position.
-func (j *Journal) Follow(region, organization string, after Position) (*Follower, error) {
-	subject, err := subjectOf(region, organization)
+func (j *Journal) Follow(s Stream, after Position) (*Follower, error) {
+	subject, err := s.subject()
 	if err != nil {
 		return nil, err
 	}

@@ -3,13 +3,14 @@
 // An event is on disk when [Journal.Append] returns, and in the order in which
 // appends were committed. Concurrent appends share one commit. Readers read one
 // organization's events of one region, from anywhere, in both directions
-// ([Journal.Range]), or follow them as they come ([Journal.Follow]).
+// ([Journal.Range]), or follow a [Stream] of them as they come
+// ([Journal.Follow]): the organization's own, or those of one of its portals.
 //
 // # Framing
 //
 // The journal is the JetStream stream JOURNAL. A message holds the events that
-// one commit has for one organization in one region, on the subject
-// audit.<region>.<organization>: one under the other in the form of the pull API
+// one commit has for one stream, on the subject
+// audit.<region>.<organization>.<portal>: one under the other in the form of the pull API
 // (package audit), which has room for all of an event, zstd-compressed where
 // that pays. Signing is delivery's work, and an event is the same in every
 // format.
@@ -31,7 +32,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -57,6 +57,8 @@ const (
 	// nobody stands for the organization of an event that belongs to none: the
 	// use of a token that nobody knows. Such events are kept for the operator.
 	nobody = "-"
+	// own stands for the portal of an event that belongs to none.
+	own = "-"
 )
 
 var (
@@ -128,7 +130,7 @@ func Open(ctx context.Context, b *broker.Broker, o Options) (*Journal, error) {
 	stream, err := b.Stream(ctx, jetstream.StreamConfig{
 		Name:        streamName,
 		Description: "audit events in the order of their commit",
-		Subjects:    []string{subjectPrefix + "*.*", receiptPrefix + "*.*"},
+		Subjects:    []string{subjectPrefix + "*.*.*", receiptPrefix + "*.*"},
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     discard,
 		MaxAge:      o.Retention + expiryGrace,
@@ -188,18 +190,4 @@ func (j *Journal) Last(ctx context.Context) (Position, error) {
 		return 0, fmt.Errorf("journal: last: %w: %w", broker.ErrUnavailable, err)
 	}
 	return endOf(info.State.LastSeq), nil
-}
-
-// subjectOf returns the subject of an organization's events in a region. Either
-// name comes from elsewhere, so it is held against the engine's syntax.
-func subjectOf(region, organization string) (string, error) {
-	if organization == "" {
-		organization = nobody
-	}
-	for _, token := range []string{region, organization} {
-		if token == "" || strings.ContainsAny(token, ".*> \t\r\n") {
-			return "", fmt.Errorf("journal: %q cannot name a region or an organization", token)
-		}
-	}
-	return subjectPrefix + region + "." + organization, nil
 }

@@ -64,7 +64,7 @@ func readAll(t *testing.T, j *Journal, region, org string) []Entry {
 
 func follow(t *testing.T, j *Journal, region, org string, after Position) *Follower {
 	t.Helper()
-	f, err := j.Follow(region, org, after)
+	f, err := j.Follow(Stream{Region: region, Organization: org}, after)
 	if err != nil {
 		t.Fatal(err)
 	}

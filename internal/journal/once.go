@@ -75,13 +75,15 @@ func (j *Journal) receipt(ctx context.Context, subject string) (receipt []byte, 
 func (j *Journal) appendWith(ctx context.Context, pending *pendingAppend, extra *nats.Msg) error {
 	messages := make([]*nats.Msg, 0, len(pending.frames)+1)
 	for _, f := range pending.frames {
-		messages = append(messages, &nats.Msg{Subject: pending.subject, Data: j.compress(f.lines)})
+		messages = append(messages, &nats.Msg{Subject: f.subject, Data: j.compress(f.lines)})
 	}
 	last, err := j.broker.Publish(context.WithoutCancel(ctx), append(messages, extra)...)
 	if err != nil {
 		return fmt.Errorf("journal: append: %w", err)
 	}
-	j.announce(pending.subject, last-1)
+	for i, f := range pending.frames {
+		j.announce(f.subject, last-uint64(len(pending.frames)-i))
+	}
 	return nil
 }
 

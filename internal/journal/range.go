@@ -13,6 +13,9 @@ import (
 // Query says which events of one organization in one region to read.
 type Query struct {
 	Region, Organization string
+	// Portal leaves those of one portal. Empty, unlike in a [Stream], is all: the
+	// organization's own and those of its portals, in the order of their commits.
+	Portal string
 
 	// Since and Until bound when the journal took the events: not before Since,
 	// before Until. Zero is no bound.
@@ -34,9 +37,12 @@ func (j *Journal) Range(ctx context.Context, q Query) ([]Entry, error) {
 	if q.Limit < 1 {
 		return nil, fmt.Errorf("journal: range: limit %d", q.Limit)
 	}
-	subject, err := subjectOf(q.Region, q.Organization)
+	subject, err := Stream{q.Region, q.Organization, q.Portal}.subject()
 	if err != nil {
 		return nil, err
+	}
+	if q.Portal == "" {
+		subject = allPortals(subject)
 	}
 	if q.Before == 0 {
 		q.Before = never

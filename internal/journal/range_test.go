@@ -12,8 +12,8 @@ import (
 	"github.com/trailhook/trailhook/audit"
 )
 
-// A journal in which one organization has much, one little, and one a single
-// event, in commits of all sizes.
+// A journal in which one organization has much, one little, one a single event,
+// and one events of portals among its own, in commits of all sizes.
 func filledJournal(t *testing.T) *Journal {
 	t.Helper()
 	j := openJournal(t, openBroker(t, t.TempDir()))
@@ -27,6 +27,8 @@ func filledJournal(t *testing.T) *Journal {
 			org = "quiet"
 		case n == 200:
 			org = "once"
+		case n%5 == 0 && n != 300:
+			org = "portals"
 		}
 		size := 1 + random.IntN(4)
 		if n == 300 {
@@ -36,6 +38,9 @@ func filledJournal(t *testing.T) *Journal {
 		for i := range events {
 			trace++
 			events[i] = event(org, trace)
+			if org == "portals" {
+				events[i].PortalID = []string{"", "first", "second"}[trace%3]
+			}
 			if random.IntN(3) == 0 {
 				events[i].Kind, events[i].AuthType, events[i].Outcome = audit.Authentication, audit.AuthPAT, audit.OutcomeSuccess
 			}
@@ -54,6 +59,7 @@ func naive(all []Entry, q Query) []Entry {
 			!q.Until.IsZero() && !e.Stored.Before(q.Until) ||
 			e.Position <= q.After ||
 			q.Before != 0 && e.Position >= q.Before ||
+			q.Portal != "" && e.Event.PortalID != q.Portal ||
 			len(q.Kinds) > 0 && !slices.Contains(q.Kinds, e.Event.Kind)
 	})
 	if q.Descending {
@@ -65,7 +71,7 @@ func naive(all []Entry, q Query) []Entry {
 func TestRangeReturnsWhatANaiveFilterWould(t *testing.T) {
 	j := filledJournal(t)
 	random := rand.New(rand.NewPCG(3, 4))
-	for _, org := range []string{"busy", "quiet", "once", "unheard-of"} {
+	for _, org := range []string{"busy", "quiet", "once", "portals", "unheard-of"} {
 		all := readAll(t, j, "us", org)
 		t.Logf("%s: %d events", org, len(all))
 		if org == "unheard-of" != (len(all) == 0) {
@@ -90,6 +96,9 @@ func TestRangeReturnsWhatANaiveFilterWould(t *testing.T) {
 			}
 			if random.IntN(3) == 0 {
 				q.Before = somewhere().Position
+			}
+			if org == "portals" {
+				q.Portal = []string{"", "first", "second"}[n/2%3]
 			}
 			if random.IntN(2) == 0 {
 				q.Kinds = []audit.Kind{audit.Authentication}

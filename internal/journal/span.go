@@ -22,7 +22,7 @@ func (j *Journal) CatchUp(ctx context.Context, s Stream) error {
 // catchUp returns the sequence of the stream's newest message, 0 when there is
 // none, and when it was stored.
 func (j *Journal) catchUp(ctx context.Context, s Stream) (newest uint64, stored time.Time, err error) {
-	subject, err := subjectOf(s.Region, s.Organization)
+	subject, err := s.subject()
 	if err != nil {
 		return 0, time.Time{}, err
 	}
@@ -50,7 +50,7 @@ func (j *Journal) Span(ctx context.Context, s Stream, since, until time.Time) (S
 	if err != nil || newest == 0 || stored.Before(since) {
 		return Span{}, err
 	}
-	subject, err := subjectOf(s.Region, s.Organization)
+	subject, err := s.subject()
 	if err != nil {
 		return Span{}, err
 	}

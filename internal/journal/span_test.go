@@ -17,7 +17,7 @@ func TestASpanIsWhatARangeOfItsTimeReturns(t *testing.T) {
 		}
 		for _, since := range times {
 			for _, until := range times {
-				span, err := j.Span(t.Context(), Stream{"us", org}, since, until)
+				span, err := j.Span(t.Context(), Stream{Region: "us", Organization: org}, since, until)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -41,7 +41,7 @@ func TestWhoCatchesUpKnowsWhatNobodyHasToldYet(t *testing.T) {
 	c := brokertest.Cluster(t)
 	writer, reader := openOn(t, c.Open()), openOn(t, c.Open())
 	reader.tail.Close() // so that it is not told
-	stream := Stream{"us", "org"}
+	stream := Stream{Region: "us", Organization: "org"}
 	start := time.Now().Add(-time.Minute)
 	commit := func(n int) {
 		t.Helper()

@@ -6,8 +6,8 @@ import (
 	"github.com/trailhook/trailhook/internal/broker"
 )
 
-// followed is where one subject stands: what wakes those who follow it. It costs
-// a map entry while nothing happens.
+// followed is where one subject, or all of an organization in a region, stands:
+// what wakes those who follow it. It costs a map entry while nothing happens.
 type followed struct {
 	newest   uint64        // sequence of the subject's newest message
 	appended chan struct{} // closed and replaced when newest grows
@@ -37,6 +37,8 @@ func (j *Journal) announce(subject string, sequence uint64) {
 		return
 	}
 	f.newest = sequence
+	whole := j.stateOf(allPortals(subject))
+	whole.newest = max(whole.newest, sequence)
 	for watcher := range j.watchers {
 		watcher.note(subject)
 	}
@@ -57,7 +59,8 @@ func (j *Journal) stateOf(subject string) *followed {
 }
 
 // newest returns the sequence of the subject's newest message, and a channel
-// that is closed when there is a newer one.
+// that is closed when there is a newer one. Of a pattern of [allPortals] only
+// the sequence is told.
 func (j *Journal) newest(subject string) (uint64, <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -1,19 +1,11 @@
 package journal
 
-import (
-	"strings"
-	"sync"
-)
-
-// Stream names what is followed: one organization's events of one region.
-type Stream struct {
-	Region, Organization string
-}
+import "sync"
 
 // Behind reports whether the journal has, or had, events of the stream after
 // the position. It costs no I/O.
 func (j *Journal) Behind(s Stream, after Position) bool {
-	subject, err := subjectOf(s.Region, s.Organization)
+	subject, err := s.subject()
 	if err != nil {
 		return false
 	}
@@ -61,8 +53,7 @@ func (w *Watcher) Take() []Stream {
 	w.mu.Unlock()
 	streams := make([]Stream, 0, len(changed))
 	for subject := range changed {
-		region, organization, _ := strings.Cut(strings.TrimPrefix(subject, subjectPrefix), ".")
-		streams = append(streams, Stream{region, organization})
+		streams = append(streams, streamOf(subject))
 	}
 	return streams
 }

@@ -87,6 +87,10 @@ func New(o Options) *API {
 	a.systemAccountRoutes()
 	a.systemTokenRoutes()
 	a.roleRoutes()
+	a.portalRoutes()
+	a.portalAuditLogRoutes()
+	a.portalPartRoutes()
+	a.developerRoutes()
 	a.documentRoutes()
 	return a
 }
@@ -96,9 +100,15 @@ type call struct {
 	trail   *recorder.Trail
 	region  string
 	user    registry.Principal // set once the request is admitted
+	portal  registry.Portal    // that a developer logs in to
 	token   [sha256.Size]byte  // the hash of a good token
 	mounted bool               // the endpoint is another package's
 	wait    time.Duration      // how long a rate limit refuses the caller; 0: it let the request through
+}
+
+// scope is the caller's organization in the request's region.
+func (c *call) scope() registry.Scope {
+	return registry.Scope{Region: c.region, Organization: c.user.OrgID}
 }
 
 type callKey struct{}
@@ -216,6 +226,10 @@ func register[I, O any](a *API, r route, handler func(context.Context, *I) (*O, 
 		operation.Security = secured()
 		operation.Middlewares = huma.Middlewares{a.guard(r.action, r.resource)}
 	}
+	handle(a, operation, handler)
+}
+
+func handle[I, O any](a *API, operation huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	huma.Register(a.huma, operation, func(ctx context.Context, input *I) (*O, error) {
 		output, err := handler(ctx, input)
 		if err != nil {

@@ -46,7 +46,7 @@ func (w *world) changing() []request {
 }
 
 func (w *world) untouched() bool {
-	_, err := w.registry.Webhook(w.ours.id, "us")
+	_, err := w.registry.Webhook(registry.Scope{Region: "us", Organization: w.ours.id})
 	return errors.Is(err, registry.ErrNotFound) &&
 		len(w.registry.ControlPlanes(w.ours.id, "us")) == 1 && len(w.registry.Destinations(w.ours.id)) == 2 &&
 		w.registry.ControlPlanes(w.ours.id, "us")[0].Name == "cp" && !slices.ContainsFunc(w.registry.Destinations(w.ours.id),

@@ -1,6 +1,7 @@
 package konnect
 
 import (
+	"cmp"
 	"net/http"
 	"reflect"
 	"slices"
@@ -57,7 +58,7 @@ func describeAnswers(document *huma.OpenAPI, op *huma.Operation) {
 		if status < 400 {
 			continue
 		}
-		response.Description = refusals[status]
+		response.Description = cmp.Or(response.Description, refusals[status])
 		response.Content = map[string]*huma.MediaType{"application/problem+json": {Schema: problem}}
 		if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 			response.Headers["Retry-After"] = &huma.Header{Description: "Seconds to wait.", Schema: &huma.Schema{Type: huma.TypeInteger}}

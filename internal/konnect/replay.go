@@ -10,12 +10,12 @@ import (
 	"github.com/trailhook/trailhook/internal/registry"
 )
 
-type newReplayJob struct {
-	Body struct {
-		StartAt time.Time `json:"start_at" doc:"Events that were recorded then or later."`
-		EndAt   time.Time `json:"end_at" doc:"Events that were recorded before."`
-	}
+type replayTimes struct {
+	StartAt time.Time `json:"start_at" doc:"Events that were recorded then or later."`
+	EndAt   time.Time `json:"end_at" doc:"Events that were recorded before."`
 }
+
+type newReplayJob struct{ Body replayTimes }
 
 type replayJob struct {
 	Body struct {
@@ -64,8 +64,12 @@ func (a *API) replayRoutes() {
 }
 
 func (a *API) getReplayJob(ctx context.Context, _ *struct{}) (*replayJob, error) {
-	c := callOf(ctx)
-	job, err := a.Registry.ReplayJob(c.user.OrgID, c.region)
+	return a.replayJobOf(callOf(ctx).scope())
+}
+
+// replayJobOf and startReplayJobOf are for the organization's job and for portals'.
+func (a *API) replayJobOf(s registry.Scope) (*replayJob, error) {
+	job, err := a.Registry.ReplayJob(s)
 	if errors.Is(err, registry.ErrNotFound) {
 		out := &replayJob{}
 		out.Body.Status = delivery.Unconfigured
@@ -78,8 +82,11 @@ func (a *API) getReplayJob(ctx context.Context, _ *struct{}) (*replayJob, error)
 }
 
 func (a *API) startReplayJob(ctx context.Context, in *newReplayJob) (*replayJob, error) {
-	c := callOf(ctx)
-	job, err := a.Registry.StartReplayJob(ctx, c.user.OrgID, c.region, in.Body.StartAt, in.Body.EndAt, a.Journal.Retention())
+	return a.startReplayJobOf(ctx, callOf(ctx).scope(), in.Body)
+}
+
+func (a *API) startReplayJobOf(ctx context.Context, s registry.Scope, times replayTimes) (*replayJob, error) {
+	job, err := a.Registry.StartReplayJob(ctx, s, times.StartAt, times.EndAt, a.Journal.Retention())
 	if err != nil {
 		return nil, err
 	}

@@ -74,12 +74,16 @@ func (a *API) setAsideRoutes() {
 }
 
 func (a *API) listSetAside(ctx context.Context, in *cursorPage) (*setAsideList, error) {
-	c := callOf(ctx)
-	lines, err := a.Delivery.SetAside(ctx, c.region, c.user.OrgID)
+	return a.listSetAsideOf(ctx, callOf(ctx).scope(), *in, setAsidePath)
+}
+
+// listSetAsideOf and what follows is for the organization's lines and for portals'.
+func (a *API) listSetAsideOf(ctx context.Context, s registry.Scope, in cursorPage, path string) (*setAsideList, error) {
+	lines, err := a.Delivery.SetAside(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	page, meta, err := cut(c, lines, func(l delivery.SetAside) string { return l.ID }, *in, setAsidePath)
+	page, meta, err := cut(callOf(ctx), lines, func(l delivery.SetAside) string { return l.ID }, in, path)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +94,7 @@ func (a *API) listSetAside(ctx context.Context, in *cursorPage) (*setAsideList, 
 	for _, l := range page {
 		line := showSetAside(l)
 		if shown < maxListedEvents {
-			line, err = a.setAsideWithEvent(ctx, l.ID)
+			line, err = a.setAsideWithEvent(ctx, s, l.ID)
 			if errors.Is(err, delivery.ErrNotSetAside) {
 				continue // gone meanwhile
 			}
@@ -104,9 +108,8 @@ func (a *API) listSetAside(ctx context.Context, in *cursorPage) (*setAsideList, 
 	return out, nil
 }
 
-func (a *API) setAsideWithEvent(ctx context.Context, id string) (setAsideLine, error) {
-	c := callOf(ctx)
-	line, err := a.Delivery.SetAsideLine(ctx, c.region, c.user.OrgID, id)
+func (a *API) setAsideWithEvent(ctx context.Context, s registry.Scope, id string) (setAsideLine, error) {
+	line, err := a.Delivery.SetAsideLine(ctx, s, id)
 	if err != nil {
 		return setAsideLine{}, err
 	}
@@ -116,7 +119,11 @@ func (a *API) setAsideWithEvent(ctx context.Context, id string) (setAsideLine, e
 }
 
 func (a *API) getSetAside(ctx context.Context, in *setAsideID) (*setAsideOutput, error) {
-	line, err := a.setAsideWithEvent(ctx, in.ID)
+	return a.getSetAsideOf(ctx, callOf(ctx).scope(), in.ID)
+}
+
+func (a *API) getSetAsideOf(ctx context.Context, s registry.Scope, id string) (*setAsideOutput, error) {
+	line, err := a.setAsideWithEvent(ctx, s, id)
 	if err != nil {
 		return nil, a.setAsideProblem(ctx, err)
 	}
@@ -124,21 +131,19 @@ func (a *API) getSetAside(ctx context.Context, in *setAsideID) (*setAsideOutput,
 }
 
 func (a *API) deleteSetAside(ctx context.Context, in *setAsideID) (*struct{}, error) {
-	c := callOf(ctx)
-	return nil, a.setAsideProblem(ctx, a.Delivery.DeleteSetAside(ctx, c.region, c.user.OrgID, in.ID))
+	return nil, a.setAsideProblem(ctx, a.Delivery.DeleteSetAside(ctx, callOf(ctx).scope(), in.ID))
 }
 
 func (a *API) resendSetAside(ctx context.Context, in *setAsideID) (*resentOutput, error) {
-	return a.resend(ctx, in.ID)
+	return a.resend(ctx, callOf(ctx).scope(), in.ID)
 }
 
 func (a *API) resendAllSetAside(ctx context.Context, _ *struct{}) (*resentOutput, error) {
-	return a.resend(ctx, "")
+	return a.resend(ctx, callOf(ctx).scope(), "")
 }
 
-func (a *API) resend(ctx context.Context, id string) (*resentOutput, error) {
-	c := callOf(ctx)
-	resent, err := a.Delivery.Resend(ctx, c.region, c.user.OrgID, id)
+func (a *API) resend(ctx context.Context, s registry.Scope, id string) (*resentOutput, error) {
+	resent, err := a.Delivery.Resend(ctx, s, id)
 	if err != nil {
 		return nil, a.setAsideProblem(ctx, err)
 	}
@@ -154,9 +159,9 @@ func (a *API) setAsideProblem(ctx context.Context, err error) error {
 	case errors.Is(err, delivery.ErrNotSetAside):
 		return c.problem(http.StatusNotFound, "Not found")
 	case errors.Is(err, delivery.ErrNotEnabled):
-		return c.problem(http.StatusConflict, "The region has no enabled webhook. Enable it, and send again")
+		return c.problem(http.StatusConflict, "There is no enabled webhook to send to. Enable it, and send again")
 	case errors.Is(err, delivery.ErrResending):
-		return c.problem(http.StatusConflict, "Lines of this region are being sent again already. Wait until that has ended")
+		return c.problem(http.StatusConflict, "These lines are being sent again already. Wait until that has ended")
 	}
 	return err
 }

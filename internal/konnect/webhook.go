@@ -25,12 +25,12 @@ func showWebhook(w registry.Webhook) *webhook {
 	return out
 }
 
-type webhookChange struct {
-	Body struct {
-		DestinationID *string `json:"audit_log_destination_id,omitempty" format:"uuid"`
-		Enabled       *bool   `json:"enabled,omitempty"`
-	}
+type webhookSettings struct {
+	DestinationID *string `json:"audit_log_destination_id,omitempty" format:"uuid"`
+	Enabled       *bool   `json:"enabled,omitempty"`
 }
+
+type webhookChange struct{ Body webhookSettings }
 
 type webhookStatus struct {
 	Body struct {
@@ -71,8 +71,12 @@ func (a *API) webhookRoutes() {
 }
 
 func (a *API) getWebhook(ctx context.Context, _ *struct{}) (*webhook, error) {
-	c := callOf(ctx)
-	w, err := a.Registry.Webhook(c.user.OrgID, c.region)
+	return a.webhookOf(callOf(ctx).scope())
+}
+
+// webhookOf and what follows is for the organization's webhook and for portals'.
+func (a *API) webhookOf(s registry.Scope) (*webhook, error) {
+	w, err := a.Registry.Webhook(s)
 	if err != nil {
 		return nil, err
 	}
@@ -80,10 +84,13 @@ func (a *API) getWebhook(ctx context.Context, _ *struct{}) (*webhook, error) {
 }
 
 func (a *API) changeWebhook(ctx context.Context, in *webhookChange) (*webhook, error) {
-	c := callOf(ctx)
-	w, err := a.Registry.ChangeWebhook(ctx, c.user.OrgID, c.region, registry.WebhookChange{
-		DestinationID: in.Body.DestinationID,
-		Enabled:       in.Body.Enabled,
+	return a.changeWebhookOf(ctx, callOf(ctx).scope(), in.Body)
+}
+
+func (a *API) changeWebhookOf(ctx context.Context, s registry.Scope, settings webhookSettings) (*webhook, error) {
+	w, err := a.Registry.ChangeWebhook(ctx, s, registry.WebhookChange{
+		DestinationID: settings.DestinationID,
+		Enabled:       settings.Enabled,
 	}, a.lastPosition)
 	if err != nil {
 		return nil, err
@@ -98,14 +105,16 @@ func (a *API) lastPosition(ctx context.Context) (uint64, error) {
 }
 
 func (a *API) deleteWebhook(ctx context.Context, _ *struct{}) (*struct{}, error) {
-	c := callOf(ctx)
-	return nil, a.Registry.DeleteWebhook(ctx, c.user.OrgID, c.region)
+	return nil, a.Registry.DeleteWebhook(ctx, callOf(ctx).scope())
 }
 
 func (a *API) getWebhookStatus(ctx context.Context, _ *struct{}) (*webhookStatus, error) {
-	c := callOf(ctx)
+	return a.webhookStatusOf(ctx, callOf(ctx).scope())
+}
+
+func (a *API) webhookStatusOf(ctx context.Context, s registry.Scope) (*webhookStatus, error) {
 	out := &webhookStatus{}
-	w, err := a.Registry.Webhook(c.user.OrgID, c.region)
+	w, err := a.Registry.Webhook(s)
 	if errors.Is(err, registry.ErrNotFound) {
 		out.Body.Status = delivery.Unconfigured
 		return out, nil

@@ -37,7 +37,7 @@ type inlineWebhookChange struct {
 func (a *API) showInline(c *call) (*inlineWebhook, error) {
 	out := &inlineWebhook{}
 	out.Body.Endpoint, out.Body.LogFormat = "unconfigured", string(audit.CEF)
-	w, err := a.Registry.Webhook(c.user.OrgID, c.region)
+	w, err := a.Registry.Webhook(c.scope())
 	if errors.Is(err, registry.ErrNotFound) {
 		return out, nil
 	}
@@ -45,7 +45,7 @@ func (a *API) showInline(c *call) (*inlineWebhook, error) {
 		return nil, err
 	}
 	d, err := a.Registry.Destination(w.OrgID, w.DestinationID)
-	if now, _ := a.Registry.Webhook(c.user.OrgID, c.region); errors.Is(err, registry.ErrNotFound) && now != w {
+	if now, _ := a.Registry.Webhook(c.scope()); errors.Is(err, registry.ErrNotFound) && now != w {
 		return a.showInline(c) // the webhook let go of it between the two reads
 	}
 	if err != nil {
@@ -65,7 +65,7 @@ func (a *API) getInlineWebhook(ctx context.Context, _ *struct{}) (*inlineWebhook
 // so to clean up.
 func (a *API) changeInlineWebhook(ctx context.Context, in *inlineWebhookChange) (*inlineWebhook, error) {
 	c, b := callOf(ctx), in.Body
-	_, err := a.Registry.ChangeWebhook(ctx, c.user.OrgID, c.region, registry.WebhookChange{
+	_, err := a.Registry.ChangeWebhook(ctx, c.scope(), registry.WebhookChange{
 		Enabled: b.Enabled,
 		Inline: &registry.DestinationChange{
 			Endpoint: b.Endpoint, Authorization: b.Authorization,

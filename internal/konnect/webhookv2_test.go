@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/trailhook/trailhook/internal/registry"
 )
 
 // sendsTo says with what authorization the region's webhook sends, and where to.
 func (w *world) sendsTo() (endpoint, authorization string) {
 	w.tb.Helper()
-	hook, err := w.registry.Webhook(w.ours.id, "us")
+	hook, err := w.registry.Webhook(registry.Scope{Region: "us", Organization: w.ours.id})
 	if err != nil {
 		w.tb.Fatal(err)
 	}
@@ -88,7 +90,7 @@ func TestInlineValuesNeverChangeASharedDestination(t *testing.T) {
 	shared := w.newDestination(w.ours, "shared")
 	before := w.ask("GET", "/v3/audit-log-destinations/"+shared, "", 200)
 	w.ask("PATCH", v3webhook, `{"audit_log_destination_id":"`+shared+`","enabled":true}`, 200)
-	hook, err := w.registry.Webhook(w.ours.id, "us")
+	hook, err := w.registry.Webhook(registry.Scope{Region: "us", Organization: w.ours.id})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +104,7 @@ func TestInlineValuesNeverChangeASharedDestination(t *testing.T) {
 	if diff := cmp.Diff(before, w.ask("GET", "/v3/audit-log-destinations/"+shared, "", 200)); diff != "" {
 		t.Errorf("the shared destination (-before +after):\n%s", diff)
 	}
-	if after, _ := w.registry.Webhook(w.ours.id, "us"); after.ID != hook.ID || after.EnabledAfter != hook.EnabledAfter {
+	if after, _ := w.registry.Webhook(registry.Scope{Region: "us", Organization: w.ours.id}); after.ID != hook.ID || after.EnabledAfter != hook.EnabledAfter {
 		t.Errorf("it is another webhook: %+v, was %+v", after, hook)
 	}
 	w.ask("DELETE", "/v3/audit-log-destinations/"+shared, "", 204)

@@ -251,7 +251,13 @@ func (w *world) last() journal.Position {
 func (w *world) eventsAfter(before journal.Position) []recorded {
 	w.tb.Helper()
 	var events []recorded
+	read := map[journal.Stream]bool{} // an organization's streams are read together
 	for _, stream := range w.appended.Take() {
+		stream.Portal = ""
+		if read[stream] {
+			continue
+		}
+		read[stream] = true
 		entries, err := w.journal.Range(w.tb.Context(), journal.Query{
 			Region: stream.Region, Organization: stream.Organization, After: before, Limit: 100,
 		})

@@ -88,6 +88,13 @@ type Principal struct {
 	Name  string
 }
 
+// InPortal has the trail's events be of an organization's portal, in the region
+// that the portal is in. It is to be called before anything is added.
+func (t *Trail) InPortal(organization, region, portal string) {
+	t.region = region
+	t.request.Product, t.request.OrgID, t.request.PortalID = audit.ProductDevPortal, organization, portal
+}
+
 // Authenticated adds the use, or failed use, of a credential. The principal is
 // as much as is known of it; the trail's later events carry it.
 func (t *Trail) Authenticated(how audit.AuthType, outcome audit.Outcome, who Principal) {

@@ -86,7 +86,7 @@ func TestAWebhookNeverRefersToADestinationThatAnotherProcessHasDeleted(t *testin
 		var both sync.WaitGroup
 		both.Go(func() {
 			if using = two[n%2].CatchUp(t.Context()); using == nil {
-				_, using = two[n%2].ChangeWebhook(t.Context(), org, "us", WebhookChange{DestinationID: &d.ID}, last)
+				_, using = two[n%2].ChangeWebhook(t.Context(), Scope{Region: "us", Organization: org}, WebhookChange{DestinationID: &d.ID}, last)
 			}
 		})
 		both.Go(func() {
@@ -103,7 +103,7 @@ func TestAWebhookNeverRefersToADestinationThatAnotherProcessHasDeleted(t *testin
 			if err := two[0].CatchUp(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if err := two[0].DeleteWebhook(t.Context(), org, "us"); err != nil {
+			if err := two[0].DeleteWebhook(t.Context(), Scope{Region: "us", Organization: org}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -142,7 +142,7 @@ func (r *Registry) DeleteDestination(ctx context.Context, organization, id strin
 	}
 	for _, webhook := range r.webhooks.List(organization + ".") {
 		if webhook.Value.DestinationID == id {
-			return fmt.Errorf("destination %s of the webhook in region %s: %w", id, webhook.Value.Region, ErrInUse)
+			return fmt.Errorf("destination %s of the webhook of %s: %w", id, webhook.Value.Scope(), ErrInUse)
 		}
 	}
 	if _, err := remove(ctx, r.destinations, organization+"."+id); err != nil {

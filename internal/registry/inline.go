@@ -27,7 +27,7 @@ func (r *Registry) createInline(ctx context.Context, w Webhook, change Destinati
 	}
 	set(&authorization, change.Authorization)
 	d = change.apply(d)
-	d.Name, d.Inline = "the webhook's own in region "+w.Region, w.Region
+	d.Name, d.Inline = "the webhook's own in "+w.Scope().String(), w.Scope().key()
 	if d.Endpoint == "" {
 		return "", &InvalidError{"endpoint", "required", "a webhook needs an endpoint"}
 	}
@@ -39,13 +39,13 @@ func (r *Registry) createInline(ctx context.Context, w Webhook, change Destinati
 // that is older was left behind.
 const inlineLease = time.Minute
 
-// dropInline deletes the region's inline destinations to which the webhook does
+// dropInline deletes the scope's inline destinations to which the webhook does
 // not refer: the one with the id, which it has let go of, and what was left by a
 // crash. Whatever stays when this fails, the next change finds.
 func (r *Registry) dropInline(ctx context.Context, w Webhook, id string) {
 	for _, entry := range r.destinations.List(w.OrgID + ".") {
 		d := entry.Value
-		if d.Inline != w.Region || d.ID == w.DestinationID {
+		if d.Inline != w.Scope().key() || d.ID == w.DestinationID {
 			continue
 		}
 		if d.ID == id || r.now().Sub(d.CreatedAt) > inlineLease {

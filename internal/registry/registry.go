@@ -1,6 +1,6 @@
 // Package registry holds the platform's objects and identity: organizations,
-// principals, tokens and roles, control planes, audit-log destinations and
-// webhooks, and the keys that events are signed with.
+// principals, tokens and roles, control planes, portals and their developers,
+// audit-log destinations and webhooks, and the keys that events are signed with.
 //
 // All of it is small and kept in memory (see [broker.Bucket]): to authenticate
 // a token or to look an object up costs no I/O. A write is durable, and seen by
@@ -52,12 +52,15 @@ type Registry struct {
 	allowHTTP bool
 	now       func() time.Time
 	shared    bool
+	hasher    hasher
 
 	organizations *broker.Bucket[Organization]
 	users         *broker.Bucket[User]
 	systems       *broker.Bucket[SystemAccount]
 	tokens        *broker.Bucket[Token]
 	controlPlanes *broker.Bucket[ControlPlane]
+	portals       *broker.Bucket[Portal]
+	developers    *broker.Bucket[Developer]
 	names         *broker.Bucket[nameClaim]
 	destinations  *broker.Bucket[Destination]
 	webhooks      *broker.Bucket[Webhook]
@@ -90,7 +93,7 @@ type Options struct {
 
 // Open reads the registry of the broker into memory.
 func Open(ctx context.Context, b *broker.Broker, o Options) (*Registry, error) {
-	r := &Registry{sealer: o.Sealer, allowHTTP: o.AllowHTTP, now: o.Now, shared: o.Shared}
+	r := &Registry{sealer: o.Sealer, allowHTTP: o.AllowHTTP, now: o.Now, shared: o.Shared, hasher: newHasher()}
 	running, ending := context.WithCancel(context.Background())
 	r.ending = ending
 	err := errors.Join(
@@ -99,6 +102,8 @@ func Open(ctx context.Context, b *broker.Broker, o Options) (*Registry, error) {
 		open(ctx, b, r, &r.systems, "system_accounts"),
 		open(ctx, b, r, &r.tokens, "tokens"),
 		open(ctx, b, r, &r.controlPlanes, "control_planes"),
+		open(ctx, b, r, &r.portals, "portals"),
+		open(ctx, b, r, &r.developers, "developers"),
 		open(ctx, b, r, &r.names, "names"),
 		open(ctx, b, r, &r.destinations, "destinations"),
 		open(ctx, b, r, &r.webhooks, "webhooks"),

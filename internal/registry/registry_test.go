@@ -298,7 +298,7 @@ func TestNobodySeesAnotherOrganizationsObjects(t *testing.T) {
 		t.Errorf("our lists show %d of their objects", n)
 	}
 	var invalid *InvalidError
-	if _, err := r.ChangeWebhook(ctx, ours.OrgID, "us", WebhookChange{DestinationID: &d.ID}, last); !errors.As(err, &invalid) || invalid.Rule != "missing_reference" {
+	if _, err := r.ChangeWebhook(ctx, Scope{Region: "us", Organization: ours.OrgID}, WebhookChange{DestinationID: &d.ID}, last); !errors.As(err, &invalid) || invalid.Rule != "missing_reference" {
 		t.Errorf("a webhook to their destination: %v", err)
 	}
 }
@@ -359,10 +359,10 @@ func TestADestinationInUseStaysUntilItsWebhookLetsGo(t *testing.T) {
 	on := true
 	var invalid *InvalidError
 	last := func(context.Context) (uint64, error) { return 7, nil }
-	if _, err := r.ChangeWebhook(ctx, user.OrgID, "us", WebhookChange{Enabled: &on}, last); !errors.As(err, &invalid) {
+	if _, err := r.ChangeWebhook(ctx, Scope{Region: "us", Organization: user.OrgID}, WebhookChange{Enabled: &on}, last); !errors.As(err, &invalid) {
 		t.Errorf("enabling without a destination: %v", err)
 	}
-	w, err := r.ChangeWebhook(ctx, user.OrgID, "us", WebhookChange{DestinationID: &d.ID, Enabled: &on}, last)
+	w, err := r.ChangeWebhook(ctx, Scope{Region: "us", Organization: user.OrgID}, WebhookChange{DestinationID: &d.ID, Enabled: &on}, last)
 	if err != nil || w.EnabledAfter != 7 {
 		t.Fatalf("enable: %+v, %v", w, err)
 	}
@@ -372,14 +372,14 @@ func TestADestinationInUseStaysUntilItsWebhookLetsGo(t *testing.T) {
 	off := false
 	later := func(context.Context) (uint64, error) { return 99, nil }
 	for _, enabled := range []*bool{&off, &on} {
-		if w, err = r.ChangeWebhook(ctx, user.OrgID, "us", WebhookChange{Enabled: enabled}, later); err != nil {
+		if w, err = r.ChangeWebhook(ctx, Scope{Region: "us", Organization: user.OrgID}, WebhookChange{Enabled: enabled}, later); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if w.EnabledAfter != 7 || w.DestinationID != d.ID {
 		t.Errorf("disabled and enabled again: %+v", w)
 	}
-	if err := r.DeleteWebhook(ctx, user.OrgID, "us"); err != nil {
+	if err := r.DeleteWebhook(ctx, Scope{Region: "us", Organization: user.OrgID}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.DeleteDestination(ctx, user.OrgID, d.ID); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/trailhook/trailhook/internal/broker"
 )
 
-// ErrReplayRunning says that the region's last replay job has not ended yet.
+// ErrReplayRunning says that the scope's last replay job has not ended yet.
 var ErrReplayRunning = errors.New("a replay job is currently running")
 
 // ReplayStatus is how far a replay job is, in Konnect's words.
@@ -27,15 +27,16 @@ const (
 // Final reports whether the job has ended.
 func (s ReplayStatus) Final() bool { return s == ReplayCompleted || s == ReplayFailed }
 
-// ReplayJob sends the events of a time again to the region's webhook. There is
-// at most one for each region: the next one takes its place once it has ended.
+// ReplayJob sends the events of a time again to the webhook of their scope. There
+// is at most one for each: the next one takes its place once it has ended.
 type ReplayJob struct {
 	ID        string       `json:"id"`
 	OrgID     string       `json:"org_id"`
 	Region    string       `json:"region"`
-	WebhookID string       `json:"webhook_id"` // whom it was asked for: with that webhook it ends
-	StartAt   time.Time    `json:"start_at"`   // events that were recorded then or later,
-	EndAt     time.Time    `json:"end_at"`     // and before this
+	PortalID  string       `json:"portal_id,omitempty"` // empty: it is for the organization's own events
+	WebhookID string       `json:"webhook_id"`          // whom it was asked for: with that webhook it ends
+	StartAt   time.Time    `json:"start_at"`            // events that were recorded then or later,
+	EndAt     time.Time    `json:"end_at"`              // and before this
 	Status    ReplayStatus `json:"status"`
 	UpdatedAt time.Time    `json:"updated_at"`
 	StartedAt time.Time    `json:"started_at"` // zero while accepted
@@ -54,6 +55,9 @@ type ReplayJob struct {
 	revision uint64
 }
 
+// Scope is whose events the job sends.
+func (j ReplayJob) Scope() Scope { return Scope{j.Region, j.OrgID, j.PortalID} }
+
 // Counted reports whether Events is known.
 func (j ReplayJob) Counted() bool { return j.Last > 0 || j.Status == ReplayCompleted }
 
@@ -61,9 +65,9 @@ func (j ReplayJob) Counted() bool { return j.Last > 0 || j.Status == ReplayCompl
 // little outside of what can be replayed is taken for its edge.
 const clockDifference = time.Minute
 
-// ReplayJob returns the region's last job; [ErrNotFound] when there was none.
-func (r *Registry) ReplayJob(organization, region string) (ReplayJob, error) {
-	entry, err := r.replayJobs.Get(organization + "." + region)
+// ReplayJob returns the scope's last job; [ErrNotFound] when there was none.
+func (r *Registry) ReplayJob(s Scope) (ReplayJob, error) {
+	entry, err := r.replayJobs.Get(s.key())
 	return replayJob(entry), err
 }
 
@@ -86,16 +90,21 @@ func replayJob(entry broker.Entry[ReplayJob]) ReplayJob {
 // ReplayJobsChanged is closed at the next change of any job.
 func (r *Registry) ReplayJobsChanged() <-chan struct{} { return r.replayJobs.Changed() }
 
-// StartReplayJob accepts a job for the region. Both times must lie within the
-// retention of the journal and the end after the start, and the region must have
+// StartReplayJob accepts a job for the scope. Both times must lie within the
+// retention of the journal and the end after the start, and the scope must have
 // an enabled webhook: else it is an [InvalidError]. It is [ErrReplayRunning] as
-// long as another has not ended.
-func (r *Registry) StartReplayJob(ctx context.Context, organization, region string, start, end time.Time, retention time.Duration) (ReplayJob, error) {
+// long as another has not ended, and [ErrNotFound] without the scope's portal.
+func (r *Registry) StartReplayJob(ctx context.Context, s Scope, start, end time.Time, retention time.Duration) (ReplayJob, error) {
 	start, end, err := r.replayTimes(start, end, retention)
 	if err != nil {
 		return ReplayJob{}, err
 	}
-	at := organization + "." + region
+	r.references.Lock()
+	defer r.references.Unlock()
+	if err := r.checkScope(s); err != nil {
+		return ReplayJob{}, err
+	}
+	at := s.key()
 	last, err := r.replayJobs.Get(at)
 	isNew := errors.Is(err, ErrNotFound)
 	if err != nil && !isNew {
@@ -104,12 +113,12 @@ func (r *Registry) StartReplayJob(ctx context.Context, organization, region stri
 	if !isNew && !last.Value.Status.Final() {
 		return ReplayJob{}, ErrReplayRunning
 	}
-	webhook, err := r.Webhook(organization, region)
-	if err != nil || !webhook.Enabled {
-		return ReplayJob{}, &InvalidError{"audit_log_webhook", "missing_reference", "the region has no enabled webhook to replay to: set one up or enable it first"}
+	webhook, err := r.enabledWebhook(s)
+	if err != nil {
+		return ReplayJob{}, err
 	}
 	job := ReplayJob{
-		ID: newID(), OrgID: organization, Region: region, WebhookID: webhook.ID,
+		ID: newID(), OrgID: s.Organization, Region: s.Region, PortalID: s.Portal, WebhookID: webhook.ID,
 		StartAt: start, EndAt: end, Status: ReplayAccepted, UpdatedAt: r.instant(),
 	}
 	if isNew {
@@ -121,9 +130,21 @@ func (r *Registry) StartReplayJob(ctx context.Context, organization, region stri
 	case errors.Is(err, ErrConflict): // another's was accepted at the same moment
 		return ReplayJob{}, ErrReplayRunning
 	case err != nil:
-		return ReplayJob{}, fmt.Errorf("start a replay job in region %s: %w", region, err)
+		return ReplayJob{}, fmt.Errorf("start a replay job of %s: %w", s, err)
 	}
 	return job, nil
+}
+
+func (r *Registry) enabledWebhook(s Scope) (Webhook, error) {
+	whose := "the region"
+	if s.Portal != "" {
+		whose = "the portal"
+	}
+	webhook, err := r.Webhook(s)
+	if err != nil || !webhook.Enabled {
+		return Webhook{}, &InvalidError{"audit_log_webhook", "missing_reference", whose + " has no enabled webhook to replay to: set one up or enable it first"}
+	}
+	return webhook, nil
 }
 
 func (r *Registry) replayTimes(start, end time.Time, retention time.Duration) (time.Time, time.Time, error) {
@@ -168,12 +189,12 @@ func inDays(d time.Duration) string {
 // what was read last can be saved: [ErrConflict] when it was changed since, and
 // [ErrNotFound] when it is another job by now.
 func (r *Registry) SaveReplayJob(ctx context.Context, job ReplayJob) (ReplayJob, error) {
-	at := job.OrgID + "." + job.Region
+	at := job.Scope().key()
 	job.UpdatedAt = r.instant()
 	if err := r.replayJobs.Update(ctx, at, job, job.revision); err != nil {
-		return job, fmt.Errorf("save a replay job of region %s: %w", job.Region, err)
+		return job, fmt.Errorf("save a replay job of %s: %w", job.Scope(), err)
 	}
-	saved, err := r.ReplayJob(job.OrgID, job.Region)
+	saved, err := r.ReplayJob(job.Scope())
 	if err == nil && saved.ID != job.ID {
 		err = ErrNotFound
 	}

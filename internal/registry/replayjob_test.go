@@ -20,7 +20,7 @@ func withWebhook(t *testing.T, r *Registry, organization string) {
 	}
 	enabled := true
 	last := func(context.Context) (uint64, error) { return 0, nil }
-	if _, err := r.ChangeWebhook(t.Context(), organization, "us", WebhookChange{DestinationID: &d.ID, Enabled: &enabled}, last); err != nil {
+	if _, err := r.ChangeWebhook(t.Context(), Scope{Region: "us", Organization: organization}, WebhookChange{DestinationID: &d.ID, Enabled: &enabled}, last); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -45,7 +45,7 @@ func TestAReplayJobsTimesLieWithinTheRetention(t *testing.T) {
 		{week + time.Second, -time.Second, "", ""}, // another's clock
 		{2 * time.Hour, time.Hour, "", ""},
 	} {
-		job, err := r.StartReplayJob(t.Context(), user.OrgID, "us", now.Add(-test.start), now.Add(-test.end), week)
+		job, err := r.StartReplayJob(t.Context(), Scope{Region: "us", Organization: user.OrgID}, now.Add(-test.start), now.Add(-test.end), week)
 		var invalid *InvalidError
 		if errors.As(err, &invalid) {
 			if invalid.Field != test.field || invalid.Rule != test.rule {
@@ -59,7 +59,7 @@ func TestAReplayJobsTimesLieWithinTheRetention(t *testing.T) {
 		if job.StartAt.Before(now.Add(-week)) || job.EndAt.After(now) {
 			t.Errorf("%v to %v: accepted as %v to %v", test.start, test.end, job.StartAt, job.EndAt)
 		}
-		job, err = r.ReplayJob(user.OrgID, "us")
+		job, err = r.ReplayJob(Scope{Region: "us", Organization: user.OrgID})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestAReplayJobNeedsAnEnabledWebhook(t *testing.T) {
 	r, _ := openRegistry(t, t.TempDir(), c)
 	user := newOrganization(t, r)
 	begin := func() error {
-		_, err := r.StartReplayJob(t.Context(), user.OrgID, "us", c.Now().Add(-time.Hour), c.Now(), week)
+		_, err := r.StartReplayJob(t.Context(), Scope{Region: "us", Organization: user.OrgID}, c.Now().Add(-time.Hour), c.Now(), week)
 		return err
 	}
 	refused := func(when string) {
@@ -88,11 +88,11 @@ func TestAReplayJobNeedsAnEnabledWebhook(t *testing.T) {
 	refused("unconfigured")
 	withWebhook(t, r, user.OrgID)
 	off := false
-	if _, err := r.ChangeWebhook(t.Context(), user.OrgID, "us", WebhookChange{Enabled: &off}, nil); err != nil {
+	if _, err := r.ChangeWebhook(t.Context(), Scope{Region: "us", Organization: user.OrgID}, WebhookChange{Enabled: &off}, nil); err != nil {
 		t.Fatal(err)
 	}
 	refused("disabled")
-	if _, err := r.ReplayJob(user.OrgID, "us"); !errors.Is(err, ErrNotFound) {
+	if _, err := r.ReplayJob(Scope{Region: "us", Organization: user.OrgID}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a job that was refused is there: %v", err)
 	}
 }
@@ -103,13 +103,13 @@ func TestOneReplayJobAtATimeAndOnlyTheLastWordOnItCounts(t *testing.T) {
 	user := newOrganization(t, r)
 	withWebhook(t, r, user.OrgID)
 	begin := func() error {
-		_, err := r.StartReplayJob(t.Context(), user.OrgID, "us", c.Now().Add(-time.Hour), c.Now(), week)
+		_, err := r.StartReplayJob(t.Context(), Scope{Region: "us", Organization: user.OrgID}, c.Now().Add(-time.Hour), c.Now(), week)
 		return err
 	}
 	if err := begin(); err != nil {
 		t.Fatal(err)
 	}
-	job, err := r.ReplayJob(user.OrgID, "us")
+	job, err := r.ReplayJob(Scope{Region: "us", Organization: user.OrgID})
 	if err != nil {
 		t.Fatal(err)
 	}

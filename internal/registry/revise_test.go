@@ -112,7 +112,7 @@ func TestWhatACrashLeftOfAnInlineEndpointGoesWithALaterChange(t *testing.T) {
 	last := func(context.Context) (uint64, error) { return 1, nil }
 	endpoint := "https://siem.example/"
 	inline := &DestinationChange{Endpoint: &endpoint}
-	webhook, err := r.ChangeWebhook(t.Context(), user.OrgID, "us", WebhookChange{Inline: inline}, last)
+	webhook, err := r.ChangeWebhook(t.Context(), Scope{Region: "us", Organization: user.OrgID}, WebhookChange{Inline: inline}, last)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestWhatACrashLeftOfAnInlineEndpointGoesWithALaterChange(t *testing.T) {
 		want  []bool
 	}{{0, []bool{true, true, true}}, {inlineLease + time.Second, []bool{true, false, true}}} {
 		clock.advance(test.after)
-		if _, err := r.ChangeWebhook(t.Context(), user.OrgID, "us", WebhookChange{}, last); err != nil {
+		if _, err := r.ChangeWebhook(t.Context(), Scope{Region: "us", Organization: user.OrgID}, WebhookChange{}, last); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(test.want, there()); diff != "" {

@@ -9,12 +9,13 @@ import (
 	"github.com/trailhook/trailhook/internal/broker"
 )
 
-// Webhook sends an organization's events of one region to a destination.
-// There is at most one for each region.
+// Webhook sends the events of a [Scope] to a destination. There is at most one
+// for each.
 type Webhook struct {
 	ID            string `json:"id"` // ours: a webhook that was deleted and set up again is another one
 	OrgID         string `json:"org_id"`
 	Region        string `json:"region"`
+	PortalID      string `json:"portal_id,omitempty"` // empty: it is the organization's own
 	DestinationID string `json:"destination_id"`
 	Enabled       bool   `json:"enabled"`
 	WasEnabled    bool   `json:"was_enabled"` // now or at any time before
@@ -23,6 +24,9 @@ type Webhook struct {
 	EnabledAfter uint64    `json:"enabled_after"`
 	UpdatedAt    time.Time `json:"updated_at"`
 }
+
+// Scope is whose events the webhook sends.
+func (w Webhook) Scope() Scope { return Scope{w.Region, w.OrgID, w.PortalID} }
 
 // WebhookChange is what a PATCH may change; nil leaves a value as it is.
 //
@@ -38,9 +42,9 @@ type WebhookChange struct {
 	Enabled       *bool
 }
 
-// Webhook returns the region's webhook; [ErrNotFound] while it is unconfigured.
-func (r *Registry) Webhook(organization, region string) (Webhook, error) {
-	entry, err := r.webhooks.Get(organization + "." + region)
+// Webhook returns the scope's webhook; [ErrNotFound] while it is unconfigured.
+func (r *Registry) Webhook(s Scope) (Webhook, error) {
+	entry, err := r.webhooks.Get(s.key())
 	return entry.Value, err
 }
 
@@ -50,38 +54,42 @@ func (r *Registry) Webhooks() []Webhook { return values(r.webhooks.List("")) }
 // WebhooksChanged is closed at the next change of any webhook.
 func (r *Registry) WebhooksChanged() <-chan struct{} { return r.webhooks.Changed() }
 
-// ChangeWebhook sets the region's webhook up or changes it. last tells the
+// ChangeWebhook sets the scope's webhook up or changes it. last tells the
 // journal's newest sequence; it is asked when the webhook is enabled for the
 // first time, so that everything recorded after this call returns is delivered.
-// A change that leaves the region without a destination is an [InvalidError]
-// when it enables, and else [ErrNotFound]: there is no webhook to change. Of
-// changes at the same moment all survive, unless two are of the same value.
-func (r *Registry) ChangeWebhook(ctx context.Context, organization, region string, change WebhookChange,
+// A change that leaves the webhook without a destination is an [InvalidError]
+// when it enables, and else [ErrNotFound]: there is no webhook to change. It is
+// [ErrNotFound] without the scope's portal, too. Of changes at the same moment
+// all survive, unless two are of the same value.
+func (r *Registry) ChangeWebhook(ctx context.Context, s Scope, change WebhookChange,
 	last func(context.Context) (uint64, error)) (webhook Webhook, err error) {
-	ctx, unlock, err := r.lockReferences(ctx, organization)
+	ctx, unlock, err := r.lockReferences(ctx, s.Organization)
 	if err != nil {
 		return Webhook{}, err
 	}
 	defer unlock()
+	if err := r.checkScope(s); err != nil {
+		return Webhook{}, err
+	}
 	err = retry(ctx, r.webhooks, func() error {
-		webhook, err = r.changeWebhook(ctx, organization, region, change, last)
+		webhook, err = r.changeWebhook(ctx, s, change, last)
 		return err
 	})
 	if err != nil {
-		return Webhook{}, fmt.Errorf("change the webhook of region %s: %w", region, err)
+		return Webhook{}, fmt.Errorf("change the webhook of %s: %w", s, err)
 	}
 	return webhook, nil
 }
 
 // changeWebhook tries the change on the webhook as it is now.
-func (r *Registry) changeWebhook(ctx context.Context, organization, region string, change WebhookChange,
+func (r *Registry) changeWebhook(ctx context.Context, s Scope, change WebhookChange,
 	last func(context.Context) (uint64, error)) (Webhook, error) {
-	at := organization + "." + region
+	at := s.key()
 	entry, err := r.webhooks.Get(at)
 	isNew := errors.Is(err, broker.ErrNotFound)
 	before := entry.Value
 	if isNew {
-		before = Webhook{ID: newID(), OrgID: organization, Region: region}
+		before = Webhook{ID: newID(), OrgID: s.Organization, Region: s.Region, PortalID: s.Portal}
 	}
 	webhook := before
 	set(&webhook.DestinationID, change.DestinationID)
@@ -135,17 +143,17 @@ func (r *Registry) checkWebhook(before, after Webhook, change WebhookChange) err
 	return nil
 }
 
-// DeleteWebhook sets the region back to unconfigured; [ErrNotFound] when it is.
-func (r *Registry) DeleteWebhook(ctx context.Context, organization, region string) error {
-	ctx, unlock, err := r.lockReferences(ctx, organization)
+// DeleteWebhook sets the scope back to unconfigured; [ErrNotFound] when it is.
+func (r *Registry) DeleteWebhook(ctx context.Context, s Scope) error {
+	ctx, unlock, err := r.lockReferences(ctx, s.Organization)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	webhook, err := remove(ctx, r.webhooks, organization+"."+region)
+	webhook, err := remove(ctx, r.webhooks, s.key())
 	if err != nil {
-		return fmt.Errorf("delete the webhook of region %s: %w", region, err)
+		return fmt.Errorf("delete the webhook of %s: %w", s, err)
 	}
-	r.dropInline(ctx, Webhook{OrgID: organization, Region: region}, webhook.DestinationID)
+	r.dropInline(ctx, Webhook{OrgID: s.Organization, Region: s.Region, PortalID: s.Portal}, webhook.DestinationID)
 	return nil
 }

@@ -14,11 +14,11 @@ func TestAChangeWithoutADestinationSetsNoWebhookUp(t *testing.T) {
 	last := func(context.Context) (uint64, error) { return 1, nil }
 	off := false
 	for _, change := range []WebhookChange{{}, {Enabled: &off}} {
-		if _, err := r.ChangeWebhook(t.Context(), user.OrgID, "us", change, last); !errors.Is(err, ErrNotFound) {
+		if _, err := r.ChangeWebhook(t.Context(), Scope{Region: "us", Organization: user.OrgID}, change, last); !errors.Is(err, ErrNotFound) {
 			t.Errorf("change to %+v: %v", change, err)
 		}
 	}
-	if _, err := r.Webhook(user.OrgID, "us"); !errors.Is(err, ErrNotFound) {
+	if _, err := r.Webhook(Scope{Region: "us", Organization: user.OrgID}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("the webhook afterwards: %v", err)
 	}
 }
@@ -35,7 +35,7 @@ func TestAWebhookEnabledOnAnEmptyJournalKeepsItsBeginning(t *testing.T) {
 	newest := uint64(0)
 	last := func(context.Context) (uint64, error) { return newest, nil }
 	for _, enabled := range []bool{true, false, true} {
-		w, err := r.ChangeWebhook(t.Context(), user.OrgID, "us", WebhookChange{DestinationID: &d.ID, Enabled: &enabled}, last)
+		w, err := r.ChangeWebhook(t.Context(), Scope{Region: "us", Organization: user.OrgID}, WebhookChange{DestinationID: &d.ID, Enabled: &enabled}, last)
 		if err != nil || w.EnabledAfter != 0 {
 			t.Errorf("enabled %v: begins after %d, %v", enabled, w.EnabledAfter, err)
 		}
