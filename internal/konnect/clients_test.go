@@ -80,6 +80,31 @@ func TestWhatKongctlDoesWithControlPlanes(t *testing.T) {
 	})
 }
 
+// What kongctl sends for a portal with an audit_log_webhook.
+func TestWhatKongctlDoesWithAPortal(t *testing.T) {
+	newWorld(t).play(t, []step{
+		{call: "POST G /v3/audit-log-destinations", status: 201, save: "destination",
+			body: `{"authorization":"Bearer a","endpoint":"https://siem.example/","log_format":"json","name":"siem","skip_ssl_verification":false}`},
+		// apply
+		{call: "GET G /v3/audit-log-destinations", status: 200, want: []string{`"name":"siem"`, `"id":"{destination}"`, `"endpoint":"https://siem.example/"`}},
+		{call: "GET R /v3/portals?page[number]=1&page[size]=100", status: 200, want: []string{`"data":[]`}},
+		{call: "POST R /v3/portals", body: `{"name":"portal"}`, status: 201, save: "portal"},
+		{call: "PATCH R /v3/portals/{portal}/audit-log-webhook", body: `{"enabled":true,"audit_log_destination_id":"{destination}"}`, status: 200},
+		// diff: the parts of a portal that there are none of here
+		{call: "GET R /v3/portals?page[number]=1&page[size]=100", status: 200, want: []string{`"{portal}"`}},
+		{call: "GET R /v3/portals/{portal}/pages", status: 200, want: []string{`"data":[]`}},
+		{call: "GET R /v3/portals/{portal}/snippets?page[number]=1&page[size]=100", status: 200, want: []string{`"data":[]`}},
+		{call: "GET R /v3/portals/{portal}/ip-allow-list?page[size]=100", status: 200, want: []string{`"next":null`, `"previous":null`, `"size":`}},
+		{call: "GET R /v3/portals/{portal}/identity-providers", status: 200, want: []string{`[]`}},
+		{call: "GET R /v3/portals/{portal}/email-config", status: 404},
+		{call: "GET R /v3/portals/{portal}/audit-log-webhook", status: 200, want: []string{`"enabled":true`, `"audit_log_destination_id":"{destination}"`}},
+		{call: "GET R /v3/portals/{portal}/teams?page[number]=1&page[size]=100", status: 200, want: []string{`"data":[]`}},
+		{call: "GET R /v3/portals/{portal}/custom-domain", status: 404},
+		{call: "GET R /v3/portals/{portal}/audit-log-webhook/status", status: 200, want: []string{`"webhook_status":"active"`}},
+		{call: "GET R /v3/portals/{portal}/audit-log-replay-job", status: 200, want: []string{`"status":"unconfigured"`}},
+	})
+}
+
 // What Kong's Terraform provider sends: the same calls for apply, refresh,
 // change, refresh and destroy, with the server that it is configured with.
 func TestWhatTerraformDoes(t *testing.T) {
@@ -94,6 +119,9 @@ func TestWhatTerraformDoes(t *testing.T) {
 				body: `{"cluster_type":"CLUSTER_TYPE_CONTROL_PLANE","description":"","labels":{},"name":"cp"}`},
 			{call: "POST G /v3/system-accounts", body: `{"description":"d","konnect_managed":null,"name":"a"}`, status: 201, save: "account", want: []string{"!konnect_managed"}},
 			{call: "POST G /v3/system-accounts/{account}/access-tokens", body: `{"expires_at":"{tomorrow}","name":"t"}`, status: 201, save: "token", want: []string{`"token":"spat_`}},
+			{call: "POST S /v3/portals", status: 201, save: "portal",
+				body: `{"authentication_enabled":true,"auto_approve_applications":false,"auto_approve_developers":false,"default_api_visibility":"private","default_page_visibility":"private","description":"d","display_name":"Portal","labels":{"team":"a"},"name":"portal","rbac_enabled":false}`},
+			{call: "PATCH S /v3/portals/{portal}/audit-log-webhook", body: `{"audit_log_destination_id":"{destination}","enabled":true}`, status: 200, want: []string{`"enabled":true`}},
 			// refresh, of which a plan without a difference follows
 			{call: "GET S /v2/audit-log-destinations/{destination}", status: 200, want: []string{
 				`"endpoint":"https://siem.example/a"`, `"log_format":"cef"`, `"name":"siem"`, `"skip_ssl_verification":false`, "!authorization",
@@ -104,6 +132,8 @@ func TestWhatTerraformDoes(t *testing.T) {
 			{call: "GET S /v2/control-planes/{cp}", status: 200, want: []string{`"name":"cp"`, `"description":""`, `"labels":{}`}},
 			{call: "GET G /v3/system-accounts/{account}", status: 200, want: []string{"!konnect_managed"}},
 			{call: "GET G /v3/system-accounts/{account}/access-tokens/{token}", status: 200, want: []string{`"expires_at":"{tomorrow}"`}},
+			{call: "GET S /v3/portals/{portal}", status: 200, want: []string{`"name":"portal"`, `"description":"d"`, `"team":"a"`, `"authentication_enabled":true`}},
+			{call: "GET S /v3/portals/{portal}/audit-log-webhook", status: 200, want: []string{`"audit_log_destination_id":"{destination}"`, `"enabled":true`}},
 			// change
 			{call: "PATCH S /v2/audit-log-destinations/{destination}", status: 200, want: []string{`"name":"renamed"`},
 				body: `{"authorization":"Bearer c","endpoint":"https://siem.example/c","log_format":"cps","name":"renamed","skip_ssl_verification":true}`},
@@ -111,6 +141,9 @@ func TestWhatTerraformDoes(t *testing.T) {
 				body: `{"authorization":"Bearer d","enabled":true,"endpoint":"https://siem.example/d","log_format":"cef","skip_ssl_verification":false}`},
 			// destroy: the webhook is not deleted, but disabled
 			{call: "PATCH S /v2/audit-log-webhook", body: `{"enabled":false}`, status: 200, want: []string{`"enabled":false`, `"endpoint":"https://siem.example/d"`}},
+			{call: "DELETE S /v2/audit-log-destinations/{destination}", status: 409, want: []string{"destination is in use"}},
+			{call: "DELETE S /v3/portals/{portal}/audit-log-webhook", status: 204},
+			{call: "DELETE S /v3/portals/{portal}?force=false", status: 204},
 			{call: "DELETE S /v2/audit-log-destinations/{destination}", status: 204},
 			{call: "DELETE S /v2/control-planes/{cp}", status: 204},
 			{call: "DELETE G /v3/system-accounts/{account}/access-tokens/{token}", status: 204},
