@@ -33,6 +33,7 @@ type process struct {
 	apiURL  string
 	siemURL string
 	opsURL  string
+	syslog  string // address
 	exited  chan error
 	log     *lockedBuffer
 }
@@ -43,7 +44,7 @@ func serve(t *testing.T, dataDir string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, dataDir: dataDir, exited: make(chan error, 1), log: &lockedBuffer{}}
 	args = append([]string{"serve", "--data-dir", dataDir, "--allow-private-destinations",
-		"--api-addr", "127.0.0.1:0", "--siem-addr", siemAddr(t, dataDir), "--ops-addr", "127.0.0.1:0",
+		"--api-addr", "127.0.0.1:0", "--siem-addr", siemAddr(t, dataDir), "--ops-addr", "127.0.0.1:0", "--syslog-addr", "127.0.0.1:0",
 		"--api-rate", "0", "--api-token-rate", "0", "--api-failure-rate", "0"}, args...)
 	p.cmd = exec.Command(os.Args[0], args...)
 	p.cmd.Env = append(os.Environ(), asTrailhook+"=1")
@@ -102,7 +103,7 @@ func siemAddr(t *testing.T, dataDir string) string {
 	return address
 }
 
-var addressLine = regexp.MustCompile(`^(API|SIEM and console|health, metrics) +(http\S+)$`)
+var addressLine = regexp.MustCompile(`^(API|SIEM and console|syslog|health, metrics) +(\S+)`)
 
 func (p *process) note(line string) {
 	match := addressLine.FindStringSubmatch(line)
@@ -114,6 +115,8 @@ func (p *process) note(line string) {
 		p.apiURL = match[2]
 	case "SIEM and console":
 		p.siemURL = match[2]
+	case "syslog":
+		p.syslog = match[2]
 	default:
 		p.opsURL = match[2]
 	}

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/trailhook/trailhook/internal/konnect"
@@ -25,6 +27,9 @@ type serveCommand struct {
 	Region   string `help:"Region of hosts that name none (us.api.… is region us)." default:"us" env:"TRAILHOOK_REGION"`
 	TLS      string `name:"tls" help:"off, auto (a local authority in the data directory), or CERT,KEY (two PEM files, read again when they change)." default:"off" env:"TRAILHOOK_TLS"`
 	Only     string `help:"Run one half only: platform or collector." enum:",platform,collector" default:"" env:"TRAILHOOK_ONLY"`
+
+	SyslogAddr    []string `help:"Addresses that take syslog for the SIEM's side, over TCP and UDP; off for none." default:"127.0.0.1:8071" placeholder:"ADDR,…" env:"TRAILHOOK_SYSLOG_ADDR"`
+	SyslogTLSAddr []string `name:"syslog-tls-addr" help:"Addresses that take syslog over TLS, with the certificate of --tls." placeholder:"ADDR,…" env:"TRAILHOOK_SYSLOG_TLS_ADDR"`
 
 	AllowPrivateDestinations bool     `help:"Let webhooks reach loopback and private networks, and over http." env:"TRAILHOOK_ALLOW_PRIVATE_DESTINATIONS"`
 	AllowDestinations        []string `help:"Networks that webhooks may reach although they are private or special." placeholder:"CIDR,…" env:"TRAILHOOK_ALLOW_DESTINATIONS"`
@@ -177,6 +182,7 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	}
 	config.AllowDestinations, _ = networks("", c.AllowDestinations) // Validate has looked at them
 	config.TrustedProxies, _ = networks("", c.TrustedProxies)
+	config.SyslogAddrs, config.SyslogTLSAddrs = switchedOn(c.SyslogAddr), switchedOn(c.SyslogTLSAddr)
 	switch c.Only {
 	case "platform":
 		config.SIEMAddr = ""
@@ -199,6 +205,11 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	return err
 }
 
+// switchedOn are the addresses without the word "off".
+func switchedOn(addresses []string) []string {
+	return slices.DeleteFunc(slices.Clone(addresses), func(address string) bool { return address == "off" })
+}
+
 func (c *serveCommand) logger(w io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
@@ -215,6 +226,7 @@ func announce(w io.Writer, dataDir string, srv *server.Server) {
 	for _, line := range []struct{ what, value string }{
 		{"API", srv.APIURL},
 		{"SIEM and console", srv.SIEMURL},
+		{"syslog", strings.Join(srv.Syslog, ", ")},
 		{"health, metrics", srv.OpsURL},
 		{"certificate authority", srv.CAFile},
 	} {

@@ -26,9 +26,14 @@ type system struct {
 	store    search.Store
 	indexer  *Indexer
 	registry *prometheus.Registry
-	mux      *http.ServeMux
-	source   Source
-	closers  []func()
+	metrics  *Metrics
+	receiver *Receiver
+	udp      string // address of syslog
+
+	frameTime, idleTime time.Duration // of syslog connections; 0: as always
+	mux                 *http.ServeMux
+	source              Source
+	closers             []func()
 }
 
 type setup struct {
@@ -66,13 +71,15 @@ func start(t *testing.T, dir string, s setup) *system {
 		y.store = s.store(y.store)
 	}
 	metrics := NewMetrics(y.registry)
+	y.metrics = metrics
 	keys := NewKeys(outbound.New(outbound.Options{Policy: outbound.Policy{AllowPrivate: true}}), s.jwks, logger)
 	y.indexer, err = NewIndexer(t.Context(), y.intake, y.store, keys, metrics, logger)
 	check()
 	if s.purge != nil {
 		y.indexer.purge = s.purge
 	}
-	NewReceiver(y.catalog, y.intake, metrics, logger).Routes(y.mux)
+	y.receiver = NewReceiver(y.catalog, y.intake, metrics, logger)
+	y.receiver.Routes(y.mux)
 	y.makeSource(t)
 	if !s.idle {
 		y.run()

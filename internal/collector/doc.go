@@ -1,9 +1,12 @@
-// Package collector is a SIEM's front door: it takes lines over HTTP, makes
-// them durable, and turns them into search records with a verdict on their
-// signature.
+// Package collector is a SIEM's front door: it takes lines over HTTP and
+// syslog, makes them durable, and turns them into search records with a verdict
+// on their signature.
 //
-// A [Receiver] answers POST /receiver/v1/http/{code} as an HTTP source of Sumo
-// Logic does, and answers 200 only when the lines are on disk in the [Intake].
+// A [Receiver] answers as an HTTP source of Sumo Logic does, and as Splunk's
+// HTTP event collector, and answers 200 only when the lines are on disk in the
+// [Intake]. [Syslog] answers nobody, and reads a connection no further than
+// what is on disk.
+//
 // One [Indexer] reads the intake in order, verifies, parses and inserts into
 // the search store, and takes out of the intake what the store has made
 // durable. The store keeps the intake position together with the records, so

@@ -168,7 +168,7 @@ func insertable(messages []broker.Message) int {
 func (x *Indexer) appendRecords(ctx context.Context, records []search.Record, m broker.Message) ([]search.Record, error) {
 	origin, originErr := readOrigin(m)
 	for line := range bytes.SplitSeq(m.Data, newline) {
-		verdict, keyID, err := x.keys.Verify(ctx, origin.JWKSURL, line)
+		verdict, keyID, err := x.keys.Verify(ctx, origin.JWKSURL, origin.payload(line))
 		if err != nil {
 			return nil, err
 		}

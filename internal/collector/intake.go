@@ -35,6 +35,7 @@ type Origin struct {
 	Name       string            `json:"name,omitempty"`
 	Fields     map[string]string `json:"fields,omitempty"`
 	JWKSURL    string            `json:"jwks_url,omitempty"`
+	HEC        bool              `json:"hec,omitempty"` // the lines are envelopes of Splunk's HTTP event collector
 	ReceivedAt time.Time         `json:"received_at"`
 }
 

@@ -28,11 +28,11 @@ func TestABodyIsSplitIntoItsLines(t *testing.T) {
 		{"bytes that are not UTF-8", "\xff\xfe\n\x00\n", []string{"\xff\xfe", "\x00"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			groups, lines, err := splitLines(strings.NewReader(test.body))
-			if err != nil || lines != len(test.want) {
-				t.Fatalf("%d lines, %v", lines, err)
+			lines, err := splitLines(strings.NewReader(test.body))
+			if err != nil || lines.lines != len(test.want) {
+				t.Fatalf("%d lines, %v", lines.lines, err)
 			}
-			if diff := cmp.Diff(test.want, ungroup(groups)); diff != "" {
+			if diff := cmp.Diff(test.want, ungroup(lines.groups())); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -54,9 +54,12 @@ func TestLinesAreGroupedWithinTheLimits(t *testing.T) {
 		{"the longest line", strings.Repeat("z", maxLine) + "\r\n", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			groups, lines, err := splitLines(strings.NewReader(test.body))
-			if err != nil || len(groups) != test.groups || lines != len(ungroup(groups)) {
-				t.Errorf("%d groups, %d lines, %v", len(groups), lines, err)
+			lines, err := splitLines(strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if groups := lines.groups(); len(groups) != test.groups || lines.lines != len(ungroup(groups)) {
+				t.Errorf("%d groups, %d lines", len(groups), lines.lines)
 			}
 		})
 	}
@@ -70,9 +73,9 @@ func TestABodyBeyondALimitIsRefusedWhole(t *testing.T) {
 		"a body too long":              strings.Repeat(strings.Repeat("z", 512<<10-1)+"\n", maxDecompressed>>19+1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			groups, _, err := splitLines(strings.NewReader(body))
-			if !errors.Is(err, errTooLarge) || groups != nil {
-				t.Errorf("%d groups, %v", len(groups), err)
+			lines, _, err := newAdmission().lines("", []byte(body), splitLines)
+			if !errors.Is(err, errTooLarge) || lines != nil {
+				t.Errorf("%v, %v", lines, err)
 			}
 		})
 	}
@@ -82,9 +85,9 @@ func TestNoLineIsLostOrChangedByGrouping(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOf(rapid.StringMatching(`[a-z \r]{0,5}[a-z]`)).Draw(t, "lines")
 		end := rapid.SampledFrom([]string{"\n", "\r\n", "\n\n"}).Draw(t, "end")
-		groups, n, err := splitLines(strings.NewReader(strings.Join(lines, end)))
-		if err != nil || n != len(lines) || !slices.Equal(ungroup(groups), lines) {
-			t.Fatalf("%q became %q, %d, %v", lines, ungroup(groups), n, err)
+		split, err := splitLines(strings.NewReader(strings.Join(lines, end)))
+		if err != nil || split.lines != len(lines) || !slices.Equal(ungroup(split.groups()), lines) {
+			t.Fatalf("%q became %q, %v", lines, ungroup(split.groups()), err)
 		}
 	})
 }
@@ -107,15 +110,16 @@ func FuzzDecodeLines(f *testing.F) {
 	f.Add("deflate", encode(f, "deflate", plain))
 	f.Add("zstd", encode(f, "zstd", plain))
 	f.Fuzz(func(t *testing.T, encoding string, body []byte) {
-		groups, lines, err := decodeLines(encoding, body)
+		lines, free, err := newAdmission().lines(encoding, body, splitLines)
+		defer free()
 		if err != nil {
-			if groups != nil || lines != 0 {
-				t.Fatalf("an error and %d lines", lines)
+			if lines != nil {
+				t.Fatalf("an error and %d lines", lines.lines)
 			}
 			return
 		}
 		n := 0
-		for _, group := range groups {
+		for _, group := range lines.groups() {
 			for line := range bytes.SplitSeq(group, newline) {
 				if len(line) == 0 || len(line) > maxLine {
 					t.Fatalf("a line of %d bytes", len(line))
@@ -123,8 +127,8 @@ func FuzzDecodeLines(f *testing.F) {
 				n++
 			}
 		}
-		if n != lines {
-			t.Fatalf("%d lines, said to be %d", n, lines)
+		if n != lines.lines {
+			t.Fatalf("%d lines, said to be %d", n, lines.lines)
 		}
 	})
 }

@@ -12,12 +12,6 @@ import (
 )
 
 const (
-	// maxCompressed is the longest body that is taken, in bytes as it is sent.
-	maxCompressed = 10 << 20
-	// maxDecoding is how many bodies are held decompressed at once; the others
-	// wait, compressed. It also keeps below the engine's limit of 50 atomic
-	// batches under way in one stream.
-	maxDecoding = 8
 	// maxOverrides is how many bytes the X-Sumo headers may have together.
 	maxOverrides = 8 << 10
 
@@ -25,27 +19,29 @@ const (
 )
 
 // Receiver takes lines over HTTP: POST /receiver/v1/http/{code}, as an HTTP
-// source of Sumo Logic does.
+// source of Sumo Logic does, and as Splunk's HTTP event collector does, whose
+// token is the source's code.
 //
-// It answers 200 when every line is durable; 400 for a body that cannot be
-// decoded, 401 for an unknown code or a missing or wrong access key (without
+// A source answers 200 when every line is durable; 400 for a body that cannot
+// be decoded, 401 for an unknown code or a missing or wrong access key (without
 // saying which), 405 for other methods, 413 beyond the limits (10 MiB as sent,
-// 100 MiB decompressed, 1 MiB a line), in all of which nothing was taken; and
-// 503 with Retry-After when the lines could not be made durable.
+// 100 MiB decompressed, 1 MiB a line), 429 with Retry-After when the bodies
+// being taken have all the memory that they may, in all of which nothing was
+// taken; and 503 with Retry-After when the lines could not be made durable.
 type Receiver struct {
-	catalog  *Catalog
-	intake   *Intake
-	metrics  *Metrics
-	logger   *slog.Logger
-	decoding chan struct{}
-	failing  atomic.Bool // the last lines could not be made durable
+	catalog   *Catalog
+	intake    *Intake
+	metrics   *Metrics
+	logger    *slog.Logger
+	admission *admission
+	failing   atomic.Bool  // the last lines could not be made durable
+	failedAt  atomic.Int64 // when they could not, in Unix nanoseconds
 }
 
 // NewReceiver makes a Receiver for the sources of the catalog.
 func NewReceiver(catalog *Catalog, intake *Intake, metrics *Metrics, logger *slog.Logger) *Receiver {
 	return &Receiver{
-		catalog: catalog, intake: intake, metrics: metrics, logger: logger,
-		decoding: make(chan struct{}, maxDecoding),
+		catalog: catalog, intake: intake, metrics: metrics, logger: logger, admission: newAdmission(),
 	}
 }
 
@@ -54,6 +50,7 @@ func NewReceiver(catalog *Catalog, intake *Intake, metrics *Metrics, logger *slo
 func (r *Receiver) Routes(mux *http.ServeMux) {
 	mux.Handle("/receiver/v1/http/{code}", r)
 	mux.Handle("/receiver/v1/http", r)
+	r.hecRoutes(mux)
 }
 
 // rejection is an answer other than 200, with the metric's label for it.
@@ -65,30 +62,45 @@ type rejection struct {
 
 func (e *rejection) Error() string { return e.message }
 
+// ServeHTTP implements [http.Handler] for the addresses of sources.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	err := r.receive(w, req)
 	if err == nil {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
+	rejected := r.reject(w, req, err)
+	http.Error(w, rejected.message, rejected.status)
+}
+
+// reject says what to answer after an error, counts it, and sets the headers
+// that belong to the answer.
+func (r *Receiver) reject(w http.ResponseWriter, req *http.Request, err error) *rejection {
 	rejected, ok := errors.AsType[*rejection](err)
-	if !ok {
+	switch {
+	case ok:
+	case errors.Is(err, errBusy):
+		rejected = &rejection{http.StatusTooManyRequests, "busy", "too many bodies at once: send this one again later"}
+	case errors.Is(err, errTooLarge):
+		rejected = &rejection{http.StatusRequestEntityTooLarge, "too_large", err.Error()}
+	default:
 		rejected = r.unavailable(req, err)
 	}
 	r.metrics.rejected.WithLabelValues(rejected.reason).Inc()
 	switch rejected.status {
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodPost)
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", retryAfter)
 	}
-	http.Error(w, rejected.message, rejected.status)
+	return rejected
 }
 
 func (r *Receiver) unavailable(req *http.Request, err error) *rejection {
 	if req.Context().Err() != nil {
 		return &rejection{http.StatusServiceUnavailable, "canceled", "the request was given up"}
 	}
+	r.failedAt.Store(time.Now().UnixNano())
 	if !r.failing.Swap(true) {
 		r.logger.Error("lines are refused: they cannot be made durable", "error", err)
 	}
@@ -107,29 +119,52 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) error {
 	if err := applyOverrides(&origin, req.Header); err != nil {
 		return err
 	}
-	body, err := readBody(w, req)
+	_, err = r.take(w, req, origin, splitLines)
+	return err
+}
+
+// take reads the body, splits it and makes its lines durable, and returns how
+// many there were. Where split returns an error with lines, these are taken
+// all the same, and the error is returned.
+func (r *Receiver) take(w http.ResponseWriter, req *http.Request, origin Origin, split func(io.Reader) (*grouper, error)) (int, error) {
+	body, release, err := r.admission.read(w, req)
+	defer release()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	select {
-	case r.decoding <- struct{}{}:
-		defer func() { <-r.decoding }()
-	case <-req.Context().Done():
-		return req.Context().Err()
+	if !r.admission.enter(req.Context().Done()) {
+		return 0, req.Context().Err()
 	}
-	groups, lines, err := decodeLines(req.Header.Get("Content-Encoding"), body)
-	if err != nil {
-		return err
+	defer r.admission.leave()
+	lines, free, splitErr := r.admission.lines(req.Header.Get("Content-Encoding"), body, split)
+	defer free()
+	if lines == nil {
+		return 0, splitErr
 	}
 	origin.ReceivedAt = time.Now().UTC()
-	if err := r.intake.Append(req.Context(), origin, groups); err != nil {
-		return err
+	if err := r.intake.Append(req.Context(), origin, lines.groups()); err != nil {
+		return 0, err
 	}
-	if r.failing.Swap(false) {
+	if lines.lines > 0 && r.failing.Swap(false) {
 		r.logger.Info("lines are taken again")
 	}
-	r.metrics.received.Add(float64(lines))
-	return nil
+	r.metrics.received.Add(float64(lines.lines))
+	return lines.lines, splitErr
+}
+
+// lines decodes a body and splits it. A body that cannot be decoded is the
+// sender's mistake.
+func (a *admission) lines(encoding string, body []byte, split func(io.Reader) (*grouper, error)) (lines *grouper, free func(), err error) {
+	free, err = a.decode(encoding, body, func(decoded io.Reader) error {
+		lines, err = split(decoded)
+		return err
+	})
+	_, rejected := errors.AsType[*rejection](err)
+	_, ofEvent := errors.AsType[*eventError](err)
+	if err != nil && !rejected && !ofEvent && !errors.Is(err, errTooLarge) && !errors.Is(err, errBusy) {
+		err = &rejection{http.StatusBadRequest, "undecodable", "the body cannot be decoded: " + err.Error()}
+	}
+	return lines, free, err
 }
 
 // authorize finds the source and checks the access key if it demands one.
@@ -145,6 +180,11 @@ func (r *Receiver) authorize(req *http.Request) (Origin, error) {
 	if !ok {
 		return Origin{}, &rejection{http.StatusUnauthorized, "unauthorized", "unknown source address, or missing or wrong access key"}
 	}
+	return originOf(source, collector), nil
+}
+
+// originOf is what a source says of its lines.
+func originOf(source Source, collector Collector) Origin {
 	origin := Origin{
 		SourceID:  source.ID,
 		Collector: collector.Name,
@@ -162,7 +202,7 @@ func (r *Receiver) authorize(req *http.Request) (Origin, error) {
 			origin.Fields[name] = value
 		}
 	}
-	return origin, nil
+	return origin
 }
 
 // applyOverrides takes over what the sender says of its lines in the headers
@@ -203,30 +243,4 @@ func applyFields(fields map[string]string, header string) {
 			fields[last] += "," + piece
 		}
 	}
-}
-
-func readBody(w http.ResponseWriter, req *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxCompressed))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return nil, &rejection{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body has more than %d bytes: send smaller ones", maxCompressed)}
-	}
-	if err != nil {
-		return nil, &rejection{http.StatusBadRequest, "incomplete", "the body ended early"}
-	}
-	return body, nil
-}
-
-func decodeLines(encoding string, body []byte) (groups [][]byte, lines int, err error) {
-	decoded, err := decodeBody(encoding, body)
-	if err == nil {
-		defer decoded.Close()
-		groups, lines, err = splitLines(decoded)
-	}
-	switch {
-	case errors.Is(err, errTooLarge):
-		return nil, 0, &rejection{http.StatusRequestEntityTooLarge, "too_large", err.Error()}
-	case err != nil:
-		return nil, 0, &rejection{http.StatusBadRequest, "undecodable", "the body cannot be decoded: " + err.Error()}
-	}
-	return groups, lines, nil
 }

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"strconv"
@@ -10,6 +11,9 @@ import (
 	"github.com/trailhook/trailhook/audit"
 	"github.com/trailhook/trailhook/internal/search"
 )
+
+// noForm is the parse error of a line of which only the text is known.
+const noForm = "neither a Konnect audit event nor CEF nor a JSON object"
 
 // maxFields is how many parsed fields a record keeps.
 const maxFields = 500
@@ -24,16 +28,18 @@ const maxFields = 500
 // carries the signature of a genuine one must not pass for it.
 func newRecord(origin Origin, line []byte) search.Record {
 	identity := sha256.Sum256(line)
-	p := parseLine(line, origin.ReceivedAt)
+	payload, around := origin.unwrap(line)
+	p := parseLine(payload, origin.ReceivedAt)
+	p.wrap(around)
 	record := search.Record{
 		Time:       origin.ReceivedAt,
 		Receipt:    origin.ReceivedAt,
 		SourceID:   strconv.FormatInt(origin.SourceID, 10),
 		Collector:  origin.Collector,
 		Source:     origin.Source,
-		Category:   origin.Category,
-		Host:       origin.Host,
-		Name:       origin.Name,
+		Category:   cmp.Or(around.category, origin.Category),
+		Host:       cmp.Or(around.host, origin.Host),
+		Name:       cmp.Or(around.name, origin.Name),
 		Raw:        string(line),
 		Identity:   [16]byte(identity[:16]),
 		ParseError: p.problem,
@@ -92,7 +98,7 @@ func parseLine(line []byte, receipt time.Time) parsed {
 	}
 	switch {
 	case !ok:
-		p = parsed{time: leadingTime(line), problem: "neither a Konnect audit event nor CEF nor a JSON object"}
+		p = parsed{time: leadingTime(line), problem: noForm}
 	case p.problem == "" && !errors.Is(auditErr, audit.ErrNotAudit):
 		p.problem = auditErr.Error() // it set out to be one
 	}

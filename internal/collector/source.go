@@ -17,6 +17,7 @@ import (
 )
 
 // Source is an HTTP source: an address of its own to which lines are posted.
+// With Syslog it takes syslog messages besides.
 type Source struct {
 	ID          int64
 	CollectorID int64
@@ -30,6 +31,7 @@ type Source struct {
 	RequireAccessKey bool
 	JWKSURL          string                     // where the keys are that sign its lines; empty: the server's default
 	Echo             map[string]json.RawMessage // as in Collector
+	Syslog           *SyslogFrom                `json:",omitempty"` // nil: no syslog
 	CreatedAt        time.Time
 	Revision         uint64 `json:"-"` // as in Collector
 }
@@ -120,6 +122,9 @@ func (c *Catalog) SourceByCode(code string) (Source, Collector, bool) {
 
 func (c *Catalog) checkSource(source Source) error {
 	if err := checkName("name", source.Name); err != nil {
+		return err
+	}
+	if err := source.Syslog.check(); err != nil {
 		return err
 	}
 	if _, err := c.Collector(source.CollectorID); err != nil {

@@ -32,10 +32,14 @@ type Config struct {
 	APIAddr  string // the platform's API; empty: this half does not run
 	SIEMAddr string // the SIEM's side; empty: this half does not run
 	OpsAddr  string // health and metrics; empty: none
-	APIURL   string // where clients reach the API; empty: derived from the address
-	SIEMURL  string // where clients reach the SIEM's side; empty: derived from the address
-	Region   string // of hosts that name none
-	TLS      string // off, auto, or CERT,KEY
+	// SyslogAddrs take syslog over TCP and UDP, SyslogTLSAddrs over TLS, for the
+	// SIEM's side.
+	SyslogAddrs, SyslogTLSAddrs []string
+
+	APIURL  string // where clients reach the API; empty: derived from the address
+	SIEMURL string // where clients reach the SIEM's side; empty: derived from the address
+	Region  string // of hosts that name none
+	TLS     string // off, auto, or CERT,KEY
 
 	// AllowPrivateDestinations lets webhooks reach loopback and private
 	// networks, and over http.
@@ -78,7 +82,8 @@ type Server struct {
 	APIURL  string // empty when the half does not run
 	SIEMURL string
 	OpsURL  string
-	CAFile  string // the local authority's certificate; empty without --tls auto
+	Syslog  []string // addresses, each with what it speaks
+	CAFile  string   // the local authority's certificate; empty without --tls auto
 
 	// What the first start made; empty at later ones. They are kept nowhere
 	// else in the clear but in the two files named beside them.
@@ -96,6 +101,7 @@ type Server struct {
 	siem          *siem
 	api           *listener // nil when the half does not run
 	collect       *listener
+	syslog        *syslogDoors
 	ops           *listener
 	failed        chan error
 	shutdownOnce  sync.Once
@@ -143,6 +149,12 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 	if s.collect, err = s.listen(config.SIEMAddr, config.SIEMURL, true); err != nil {
 		return nil, fmt.Errorf("--siem-addr: %w", err)
 	}
+	if s.collect != nil {
+		if s.syslog, err = s.listenSyslog(); err != nil {
+			return nil, err
+		}
+		s.Syslog = s.syslog.shown
+	}
 	if s.ops, err = s.listen(config.OpsAddr, "", false); err != nil {
 		return nil, fmt.Errorf("--ops-addr: %w", err)
 	}
@@ -186,7 +198,7 @@ func (s *Server) shutdown() error {
 		s.platform.stop()
 		s.closeIdle()
 	}
-	errs = append(errs, s.collect.shutdown(), s.ops.shutdown())
+	errs = append(errs, s.collect.shutdown(), s.ops.shutdown(), s.syslog.stop())
 	if s.siem != nil {
 		errs = append(errs, s.siem.stop())
 	}

@@ -70,6 +70,7 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 	}
 	pages.Routes(mux)
 	p.handler = mux
+	s.syslog.serve(s, p.catalog, intake, metrics, s.metrics)
 	return nil
 }
 

@@ -53,7 +53,7 @@ func openEncryption(c Config) (*encryption, error) {
 // lead to this very server or to any other.
 func openAuto(c Config) (*encryption, error) {
 	hosts := []string{"localhost", "*.api.localhost", "*.api.konghq.com", "127.0.0.1", "::1"}
-	for _, address := range []string{c.APIAddr, c.SIEMAddr} {
+	for _, address := range append([]string{c.APIAddr, c.SIEMAddr}, c.SyslogTLSAddrs...) {
 		host, _, err := net.SplitHostPort(address)
 		if ip := net.ParseIP(host); err == nil && host != "" && !ip.IsUnspecified() && !ip.IsLoopback() && host != "localhost" {
 			hosts = append(hosts, host)
