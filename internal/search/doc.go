@@ -3,15 +3,21 @@
 //
 // # The language
 //
-// It is the keyword expression of Sumo Logic, the part of a query before the
-// first pipe, so that a query copied from its tutorials finds the same lines:
+// A [Query] is a filter and stages, each behind a pipe, as Sumo Logic's language
+// has them, so that a query copied from its tutorials finds the same lines.
+// docs/search-language.md says all of it; it is what [Reference] writes, from the
+// tables that the parser dispatches by. [Evaluate] is what it means.
+//
+// # The filter
 //
 //	_source=Konnect action=list NOT granted=true
 //	(AUTHENTICATION_TYPE_PAT OR AUTHENTICATION_TYPE_SPAT) src=10.0.*
-//	"GET /v2/control-planes" status!=200
+//	"GET /v2/control-planes" status>=400 method in (GET, PUT)
 //
 // A keyword or a "phrase in quotes" matches a line that holds it. A comparison
-// matches a field: name=value, name!=value, and name=* for any value at all.
+// matches a field: name=value, name!=value, name=* for any value at all, and
+// < <= > >= by number or by text (see [Order]); name in (a, b) is short for
+// (name=a OR name=b).
 // Terms are joined by AND, which may be left out, OR and NOT, in any case of
 // letters; NOT binds tighter than AND, and AND tighter than OR; parentheses
 // group. An empty query, and a * by itself, match everything.
@@ -38,6 +44,14 @@
 // comparison or matches its negation, and a record without the field matches
 // name!=value; write name=* name!=value to leave those out.
 //
-// Left for later, and refused rather than misread: pipes. Not understood as
-// anything but text: a leading - or !, and ?.
+// Not understood as anything but text: a leading - or !, and ?.
+//
+// # The stages
+//
+// Values are texts, numbers and null, and the kind of every expression and column
+// is known once a query is parsed ([Kind]), so that an engine without values of
+// changing kinds can compute it. A text counts as a number where it looks like
+// one ([Value.Number]); that rule, the order of values ([Sort]) and how numbers
+// are written ([Value.String]) hold everywhere. Conditions are true or false,
+// never null. Letters are compared as they are, other than in the filter.
 package search

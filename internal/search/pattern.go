@@ -37,26 +37,40 @@ func (p Pattern) matchWhole(text string) bool {
 	if len(p) == 0 {
 		return false
 	}
-	first, last := Fold(p[0]), Fold(p[len(p)-1])
-	if len(p) == 1 {
-		return text == first
+	return p.folded().fits(text)
+}
+
+func (p Pattern) folded() Pattern {
+	folded := make(Pattern, len(p))
+	for i, piece := range p {
+		folded[i] = Fold(piece)
 	}
-	text, ok := strings.CutPrefix(text, first)
+	return folded
+}
+
+// fits says whether all of text fits the pattern, letters compared as they are.
+func (p Pattern) fits(text string) bool {
+	if len(p) == 1 {
+		return text == p[0]
+	}
+	text, ok := strings.CutPrefix(text, p[0])
 	if !ok {
 		return false
 	}
-	if text, ok = strings.CutSuffix(text, last); !ok {
+	if text, ok = strings.CutSuffix(text, p[len(p)-1]); !ok {
 		return false
 	}
-	return p[1 : len(p)-1].matchWithin(text)
+	return p[1 : len(p)-1].within(text)
 }
 
 // matchWithin says whether text, which is folded, has the pattern somewhere.
-// The leftmost place of each piece leaves the most room for the next, so that
+func (p Pattern) matchWithin(text string) bool { return p.folded().within(text) }
+
+// within says whether text has the pattern somewhere, letters compared as they
+// are. The leftmost place of each piece leaves the most room for the next, so that
 // nothing has to be tried twice.
-func (p Pattern) matchWithin(text string) bool {
+func (p Pattern) within(text string) bool {
 	for _, piece := range p {
-		piece = Fold(piece)
 		i := strings.Index(text, piece)
 		if i < 0 {
 			return false

@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// Expr is a query, parsed: one of [All], [And], [Or], [Not], [Keyword] and
-// [Compare]. A nil Expr is understood as All wherever one is taken.
+// Expr is a filter, parsed: one of [All], [And], [Or], [Not], [Keyword],
+// [Compare] and [Order]. A nil Expr is understood as All wherever one is taken.
 type Expr interface {
 	// String returns a query that [Parse] reads as the same tree, if And and Or
 	// have two terms or more and the text is within Parse's limits.

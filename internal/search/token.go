@@ -6,30 +6,35 @@ import (
 	"unicode/utf8"
 )
 
-// token is a word, with the wildcards and quotes of it resolved, or one of the
-// signs ( ) = !=, or the end of the query.
+// token is a word of the filter, with its wildcards and quotes resolved, a name,
+// number or text of a stage, a sign, or the end of the query.
 type token struct {
 	kind    tokenKind
 	offset  int     // of its first byte in the query
-	source  string  // as written, for error messages
+	source  string  // as written; of a sign, the sign
 	pattern Pattern // of a word
-	quoted  bool    // a word that has quotes in it, and so is no operator
+	text    string  // of a name or a text, without its quotes
+	number  float64 // of a number
+	quoted  bool    // a word or name that has quotes, and so is no word of the language
 }
 
 type tokenKind uint8
 
 const (
-	end tokenKind = iota
-	word
-	equal
-	notEqual
-	open
-	shut
+	endToken tokenKind = iota
+	signToken
+	wordToken
+	nameToken
+	numberToken
+	textToken
 )
+
+// is says whether the token is the sign.
+func (t token) is(text string) bool { return t.kind == signToken && t.source == text }
 
 // operator returns "AND", "OR" or "NOT" for a token that is one, else "".
 func (t token) operator() string {
-	if t.kind == word && !t.quoted && isOperator(t.source) {
+	if t.kind == wordToken && !t.quoted && isOperator(t.source) {
 		return strings.ToUpper(t.source)
 	}
 	return ""
@@ -39,44 +44,58 @@ func isOperator(s string) bool {
 	return strings.EqualFold(s, "AND") || strings.EqualFold(s, "OR") || strings.EqualFold(s, "NOT")
 }
 
-// isSpecial says whether a character has to be quoted to stand for itself.
-// The ! is special only before =, but quoting it always is simpler to promise.
+// isSpecial says whether a character has to be quoted to stand for itself in
+// the filter. The ! is special only before =, and the comma only in a list, but
+// quoting them always is simpler to promise.
 func isSpecial(r rune) bool {
-	return unicode.IsSpace(r) || strings.ContainsRune(`()="*|!`, r)
+	return unicode.IsSpace(r) || strings.ContainsRune(`()="*|!<>,`, r)
 }
 
 // scanner cuts a query into tokens.
 type scanner struct {
 	query  string
 	offset int
+	list   bool // in a list of values, where a comma separates
 }
 
 func (s *scanner) rest() string { return s.query[s.offset:] }
 
-func (s *scanner) next() (token, error) {
+func (s *scanner) skipSpace() {
 	s.offset = len(s.query) - len(strings.TrimLeftFunc(s.rest(), unicode.IsSpace))
-	start := s.offset
-	for _, sign := range []struct {
-		text string
-		kind tokenKind
-	}{{"(", open}, {")", shut}, {"=", equal}, {"!=", notEqual}} {
-		if strings.HasPrefix(s.rest(), sign.text) {
-			s.offset += len(sign.text)
-			return token{kind: sign.kind, offset: start, source: sign.text}, nil
-		}
+}
+
+// next returns the next token of the filter.
+func (s *scanner) next() (token, error) {
+	s.skipSpace()
+	if s.rest() == "" {
+		return token{kind: endToken, offset: s.offset}, nil
 	}
-	switch {
-	case s.rest() == "":
-		return token{kind: end, offset: start}, nil
-	case s.rest()[0] == '|':
-		return token{}, syntaxError(s.query, start, "pipes are not understood here (quote the | to search for it)")
+	if t, ok := s.sign("(", ")", "|", "=", "!=", "<=", "<", ">=", ">"); ok {
+		return t, nil
+	}
+	if s.list {
+		if t, ok := s.sign(","); ok {
+			return t, nil
+		}
 	}
 	return s.word()
 }
 
+// sign returns the first of the signs that the rest begins with.
+func (s *scanner) sign(signs ...string) (token, bool) {
+	for _, text := range signs {
+		if strings.HasPrefix(s.rest(), text) {
+			t := token{kind: signToken, offset: s.offset, source: text}
+			s.offset += len(text)
+			return t, true
+		}
+	}
+	return token{}, false
+}
+
 // word scans pieces of plain or quoted text with a * between any two.
 func (s *scanner) word() (token, error) {
-	t := token{kind: word, offset: s.offset}
+	t := token{kind: wordToken, offset: s.offset}
 	for {
 		piece, err := s.piece(&t)
 		if err != nil {
@@ -101,28 +120,40 @@ func (s *scanner) piece(t *token) (string, error) {
 		return s.phrase()
 	}
 	start := s.offset
-	s.offset += plainLength(s.rest())
+	s.offset += s.plainLength()
 	if strings.HasPrefix(s.rest(), `"`) && s.offset > start {
 		return "", syntaxError(s.query, s.offset, `a quote inside a word: put a space before it, or quote the whole and write \" for a quote`)
 	}
 	return s.query[start:s.offset], nil
 }
 
-// plainLength returns how many bytes of s belong to a piece without quotes.
-func plainLength(s string) int {
-	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		if isSpecial(r) && (r != '!' || strings.HasPrefix(s[i:], "!=")) {
+// plainLength returns how many bytes of the rest belong to a piece without quotes.
+func (s *scanner) plainLength() int {
+	rest := s.rest()
+	for i := 0; i < len(rest); {
+		r, size := utf8.DecodeRuneInString(rest[i:])
+		plain := r == '!' && !strings.HasPrefix(rest[i:], "!=") || r == ',' && !s.list
+		if isSpecial(r) && !plain {
 			return i
 		}
 		i += size
 	}
-	return len(s)
+	return len(rest)
 }
 
-// phrase scans text in quotes. A backslash before anything but a quote or a
-// backslash stands for itself, so that a Windows path can be pasted.
+// phrase scans text in quotes that is a word or a piece of one.
 func (s *scanner) phrase() (string, error) {
+	text, err := s.quotation()
+	if err == nil && (s.plainLength() > 0 || strings.HasPrefix(s.rest(), `"`)) {
+		return "", syntaxError(s.query, s.offset, "text right after a closing quote: put a space or a * between them")
+	}
+	return text, err
+}
+
+// quotation scans text in quotes. A backslash before anything but a quote or a
+// backslash stands for itself, so that a Windows path or a regular expression
+// can be pasted.
+func (s *scanner) quotation() (string, error) {
 	var text strings.Builder
 	rest := s.rest()
 	for i := 1; i < len(rest); i++ {
@@ -132,9 +163,6 @@ func (s *scanner) phrase() (string, error) {
 			text.WriteByte(rest[i])
 		case c == '"':
 			s.offset += i + 1
-			if plainLength(s.rest()) > 0 || strings.HasPrefix(s.rest(), `"`) {
-				return "", syntaxError(s.query, s.offset, "text right after a closing quote: put a space or a * between them")
-			}
 			return text.String(), nil
 		default:
 			text.WriteByte(c)
