@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/trailhook/trailhook/internal/broker"
+	"github.com/trailhook/trailhook/internal/collector"
 	"github.com/trailhook/trailhook/internal/registry"
 	"github.com/trailhook/trailhook/internal/seal"
 )
@@ -21,32 +22,69 @@ type dataFlags struct {
 	NATS clusterFlags `embed:""`
 }
 
-// openRegistry opens the registry in the data directory of a server that does
-// not run, or on a cluster.
-func (c *dataFlags) openRegistry(ctx context.Context, s streams) (_ *registry.Registry, closeAll func(), err error) {
+// data is what a command works on: that of a server that does not run, or a
+// cluster's.
+type data struct {
+	broker   *broker.Broker
+	registry *registry.Registry
+	sealer   *seal.Sealer
+	shared   bool // it is a cluster's, which has the platform's half only
+}
+
+func (d *data) close() {
+	d.registry.Close()
+	d.broker.Close()
+}
+
+// open opens the data in the directory, or on the cluster.
+func (c *dataFlags) open(ctx context.Context, s streams) (*data, error) {
 	options := c.NATS.options()
 	options.Logger = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))
 	if options.URLs == "" {
 		if _, err := os.Stat(filepath.Join(c.DataDir, "nats")); err != nil {
-			return nil, nil, fmt.Errorf("--data-dir %s holds no server's data: start the server once with trailhook serve, or name another folder, or the cluster with --nats", c.DataDir)
+			return nil, fmt.Errorf("--data-dir %s holds no server's data: start the server once with trailhook serve, or name another folder, or the cluster with --nats", c.DataDir)
 		}
 		options.Dir = c.DataDir
 	}
 	b, err := broker.Open(ctx, options)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	sealer, err := c.openSealer()
-	if err != nil {
+	d := &data{broker: b, shared: options.URLs != ""}
+	if d.sealer, err = c.openSealer(); err != nil {
 		b.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	r, err := registry.Open(ctx, b, registry.Options{Sealer: sealer, Now: time.Now})
-	if err != nil {
+	if d.registry, err = registry.Open(ctx, b, registry.Options{Sealer: d.sealer, Now: time.Now}); err != nil {
 		b.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// openRegistry opens the data for what needs the registry only.
+func (c *dataFlags) openRegistry(ctx context.Context, s streams) (_ *registry.Registry, closeAll func(), err error) {
+	d, err := c.open(ctx, s)
+	if err != nil {
 		return nil, nil, err
 	}
-	return r, func() { r.Close(); b.Close() }, nil
+	return d.registry, d.close, nil
+}
+
+// reseal seals all secrets of both halves under with that sealed does not open,
+// and returns how many that were.
+func (d *data) reseal(ctx context.Context, with, sealed *seal.Sealer) (int, error) {
+	n, err := d.registry.Reseal(ctx, with, sealed)
+	if err != nil || d.shared {
+		return n, err
+	}
+	catalog, err := collector.OpenCatalog(ctx, d.broker)
+	if err != nil {
+		return n, err
+	}
+	defer catalog.Close()
+	forwards, err := catalog.Reseal(ctx, d.sealer, with, sealed)
+	return n + forwards, err
 }
 
 // openSealer opens the key that the server has, and makes none.

@@ -127,28 +127,28 @@ master key (printed, or in DATA_DIR/master.key) to every server and restart them
 }
 
 func (c *keyRotateMasterCommand) Run(ctx context.Context, s streams) error {
-	r, closeAll, err := c.Data.openRegistry(ctx, s)
+	d, err := c.Data.open(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer closeAll() // until then nobody else has the data directory
+	defer d.close() // until then nobody else has the data directory
 	keys, err := c.Data.masterKey()
 	if err != nil {
 		return err
 	}
-	if _, err := r.Signer(); err != nil {
+	if _, err := d.registry.Signer(); err != nil {
 		return fmt.Errorf("this is not the master key of the data: %w", err)
 	}
 	shared := c.Data.MasterKey != "" || c.Data.NATS.URLs != ""
 	switch {
 	case c.Prune:
-		return c.prune(ctx, s, r, keys)
+		return c.prune(ctx, s, d, keys)
 	case c.Activate:
-		return c.activate(ctx, s, r, keys)
+		return c.activate(ctx, s, d, keys)
 	case shared:
 		return c.add(s, keys)
 	}
-	return c.rotate(ctx, s, r, keys)
+	return c.rotate(ctx, s, d, keys)
 }
 
 // add is the first step where the key is shared.
@@ -165,7 +165,7 @@ func (c *keyRotateMasterCommand) add(s streams, keys *seal.Keyset) error {
 
 // activate is the second step where the key is shared. Every value that is
 // sealed anew opens with the keyset that all have, and so in any order.
-func (c *keyRotateMasterCommand) activate(ctx context.Context, s streams, r *registry.Registry, keys *seal.Keyset) error {
+func (c *keyRotateMasterCommand) activate(ctx context.Context, s streams, d *data, keys *seal.Keyset) error {
 	if !keys.Prepared() {
 		return errors.New("no master key was added that is not active: begin without --activate")
 	}
@@ -173,7 +173,7 @@ func (c *keyRotateMasterCommand) activate(ctx context.Context, s streams, r *reg
 	if err != nil {
 		return err
 	}
-	n, err := reseal(ctx, r, active)
+	n, err := reseal(ctx, d, active)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (c *keyRotateMasterCommand) activate(ctx context.Context, s streams, r *reg
 
 // rotate does both steps at once, where nobody else has the key. The new key is
 // on disk before anything is sealed under it.
-func (c *keyRotateMasterCommand) rotate(ctx context.Context, s streams, r *registry.Registry, keys *seal.Keyset) (err error) {
+func (c *keyRotateMasterCommand) rotate(ctx context.Context, s streams, d *data, keys *seal.Keyset) (err error) {
 	if !keys.Prepared() {
 		if keys, err = keys.Add(); err != nil {
 			return err
@@ -194,7 +194,7 @@ func (c *keyRotateMasterCommand) rotate(ctx context.Context, s streams, r *regis
 	if err := keys.Replace(c.Data.masterKeyFile()); err != nil {
 		return err
 	}
-	n, err := reseal(ctx, r, keys)
+	n, err := reseal(ctx, d, keys)
 	if err != nil {
 		return err
 	}
@@ -204,11 +204,11 @@ func (c *keyRotateMasterCommand) rotate(ctx context.Context, s streams, r *regis
 
 // prune drops the keys that nothing is sealed under any more: what a step
 // before left is sealed anew first.
-func (c *keyRotateMasterCommand) prune(ctx context.Context, s streams, r *registry.Registry, keys *seal.Keyset) error {
+func (c *keyRotateMasterCommand) prune(ctx context.Context, s streams, d *data, keys *seal.Keyset) error {
 	if keys.Prepared() {
 		return errors.New("the newest master key is not active yet: go on with --activate, or without a flag where the key is not shared")
 	}
-	if _, err := reseal(ctx, r, keys); err != nil {
+	if _, err := reseal(ctx, d, keys); err != nil {
 		return err
 	}
 	pruned, err := keys.Prune()
@@ -239,7 +239,7 @@ func (c *keyRotateMasterCommand) keep(s streams, keys *seal.Keyset, done string)
 
 // reseal seals under the primary key what is not, and returns how many secrets
 // that were.
-func reseal(ctx context.Context, r *registry.Registry, keys *seal.Keyset) (int, error) {
+func reseal(ctx context.Context, d *data, keys *seal.Keyset) (int, error) {
 	pruned, err := keys.Prune()
 	if err != nil {
 		return 0, err
@@ -252,5 +252,5 @@ func reseal(ctx context.Context, r *registry.Registry, keys *seal.Keyset) (int, 
 	if err != nil {
 		return 0, err
 	}
-	return r.Reseal(ctx, with, only)
+	return d.reseal(ctx, with, only)
 }

@@ -9,11 +9,13 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/trailhook/trailhook/audit"
 	"github.com/trailhook/trailhook/internal/broker"
 )
 
@@ -23,11 +25,25 @@ import (
 type AccessKey struct {
 	ID        string // Sumo Logic's accessId
 	Label     string
+	Role      Role
 	Hash      string // SHA-256 of the secret, in hexadecimal; also its key in the bucket
 	Disabled  bool
 	CreatedAt time.Time
 	Revision  uint64 `json:"-"` // as in Collector
 }
+
+// Role is what an access key may be used for.
+type Role string
+
+// The roles.
+const (
+	Administrator Role = "administrator" // everything
+	Analyst       Role = "analyst"       // searching, and looking at collectors and sources
+	Sender        Role = "sender"        // sending lines to sources that demand a key, nothing else
+)
+
+// ErrLastAdministrator says that nobody could manage anything any more.
+var ErrLastAdministrator = errors.New("this is the last enabled access key of an administrator: make another one first")
 
 // Bootstrap makes the first access key, labelled "admin", when there is none
 // yet, and returns its id and secret; else it returns empty strings. Both go to
@@ -37,7 +53,7 @@ func (c *Catalog) Bootstrap(ctx context.Context, keep func(id, secret string) er
 	if len(c.AccessKeys()) > 0 {
 		return "", "", nil
 	}
-	first, secret := newAccessKey("admin")
+	first, secret := newAccessKey("admin", Administrator)
 	if err := keep(first.ID, secret); err != nil {
 		return "", "", fmt.Errorf("keep the first access key: %w", err)
 	}
@@ -49,18 +65,26 @@ func (c *Catalog) Bootstrap(ctx context.Context, keep func(id, secret string) er
 
 // CreateAccessKey makes a key and returns it with its secret, which cannot be
 // had again. Errors: [ErrInvalid], [broker.ErrUnavailable].
-func (c *Catalog) CreateAccessKey(ctx context.Context, label string) (created AccessKey, secret string, err error) {
-	if err := checkName("label", label); err != nil {
+func (c *Catalog) CreateAccessKey(ctx context.Context, label string, role Role) (created AccessKey, secret string, err error) {
+	created, secret = newAccessKey(label, role)
+	if err := checkAccessKey(created); err != nil {
 		return AccessKey{}, "", err
 	}
-	created, secret = newAccessKey(label)
 	created, err = c.storeAccessKey(ctx, created)
 	return created, secret, err
 }
 
-func newAccessKey(label string) (created AccessKey, secret string) {
+func newAccessKey(label string, role Role) (created AccessKey, secret string) {
 	secret = newSecret()
-	return AccessKey{ID: newAccessID(), Label: label, Hash: hashOf(secret), CreatedAt: time.Now().UTC()}, secret
+	return AccessKey{ID: newAccessID(), Label: label, Role: role, Hash: hashOf(secret), CreatedAt: time.Now().UTC()}, secret
+}
+
+func checkAccessKey(k AccessKey) error {
+	switch k.Role {
+	case Administrator, Analyst, Sender:
+		return checkName("label", k.Label)
+	}
+	return fmt.Errorf("%w: role must be %s, %s or %s", ErrInvalid, Administrator, Analyst, Sender)
 }
 
 func (c *Catalog) storeAccessKey(ctx context.Context, k AccessKey) (AccessKey, error) {
@@ -93,12 +117,17 @@ func (c *Catalog) AccessKeys() []AccessKey {
 	return list
 }
 
-// UpdateAccessKey stores the label and the state of the key that was read at
-// k.Revision. Errors: [ErrInvalid], [broker.ErrConflict],
-// [broker.ErrUnavailable].
+// UpdateAccessKey stores the label, the role and the state of the key that was
+// read at k.Revision. Errors: [ErrInvalid], [ErrLastAdministrator],
+// [broker.ErrConflict], [broker.ErrUnavailable].
 func (c *Catalog) UpdateAccessKey(ctx context.Context, k AccessKey) (AccessKey, error) {
-	if err := checkName("label", k.Label); err != nil {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	if err := checkAccessKey(k); err != nil {
 		return AccessKey{}, err
+	}
+	if !k.administers() && !c.administratorBeside(k.ID) {
+		return AccessKey{}, fmt.Errorf("update access key %q: %w", k.ID, ErrLastAdministrator)
 	}
 	if err := c.keys.Update(ctx, k.Hash, k, k.Revision); err != nil {
 		return AccessKey{}, fmt.Errorf("update access key %q: %w", k.ID, err)
@@ -106,44 +135,70 @@ func (c *Catalog) UpdateAccessKey(ctx context.Context, k AccessKey) (AccessKey, 
 	return c.AccessKey(k.ID)
 }
 
-// DeleteAccessKey removes the key that was read before.
+// DeleteAccessKey removes the key that was read before. Errors: those of
+// UpdateAccessKey.
 func (c *Catalog) DeleteAccessKey(ctx context.Context, k AccessKey) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	if !c.administratorBeside(k.ID) {
+		return fmt.Errorf("delete access key %q: %w", k.ID, ErrLastAdministrator)
+	}
 	if err := c.keys.Delete(ctx, k.Hash, k.Revision); err != nil {
 		return fmt.Errorf("delete access key %q: %w", k.ID, err)
 	}
 	return nil
 }
 
-// Authenticate returns the enabled access key that has this id and secret.
-func (c *Catalog) Authenticate(id, secret string) (AccessKey, bool) {
-	k, ok := c.bySecret(secret)
-	if !ok || subtle.ConstantTimeCompare([]byte(k.ID), []byte(id)) != 1 {
-		return AccessKey{}, false
-	}
-	return k, true
+func (k AccessKey) administers() bool { return k.Role == Administrator && !k.Disabled }
+
+// administratorBeside reports whether an administrator is left without the key.
+// It is asked with the lock held under which keys change.
+func (c *Catalog) administratorBeside(id string) bool {
+	return slices.ContainsFunc(c.AccessKeys(), func(k AccessKey) bool { return k.ID != id && k.administers() })
 }
 
-// Authorized tells whether an Authorization header holds an enabled access
-// key in any form that senders use: the bare secret, the secret after any
-// scheme ("Bearer K", "Splunk K"), or HTTP Basic with the id and the secret.
+// Authenticate finds the access key of an id and a secret. Unless the outcome is
+// a success the key is one that may not be used: the one with the id, if there is one.
+func (c *Catalog) Authenticate(id, secret string) (AccessKey, audit.Outcome) {
+	k, ok := c.bySecret(secret)
+	switch {
+	case !ok || subtle.ConstantTimeCompare([]byte(k.ID), []byte(id)) != 1:
+		k, err := c.AccessKey(id)
+		if err != nil {
+			return AccessKey{}, audit.OutcomeNotFound
+		}
+		return k, audit.OutcomeInvalidPassword
+	case k.Disabled:
+		return k, audit.OutcomeDisabled
+	}
+	return k, audit.OutcomeSuccess
+}
+
+// Authorized tells whether an Authorization header holds the enabled access key
+// of a sender or an administrator in any form that senders use: the bare
+// secret, the secret after any scheme ("Bearer K", "Splunk K"), or HTTP Basic
+// with the id and the secret.
 func (c *Catalog) Authorized(header string) bool {
 	header = strings.TrimSpace(header)
 	scheme, credentials, two := strings.Cut(header, " ")
 	if !two {
-		_, ok := c.bySecret(header)
-		return ok
+		return c.maySend(header)
 	}
 	credentials = strings.TrimSpace(credentials)
 	if strings.EqualFold(scheme, "Basic") {
 		if decoded, err := base64.StdEncoding.DecodeString(credentials); err == nil {
 			id, secret, _ := strings.Cut(string(decoded), ":")
-			if _, ok := c.Authenticate(id, secret); ok {
-				return true
+			if k, outcome := c.Authenticate(id, secret); outcome == audit.OutcomeSuccess {
+				return k.Role != Analyst
 			}
 		}
 	}
-	_, ok := c.bySecret(credentials)
-	return ok
+	return c.maySend(credentials)
+}
+
+func (c *Catalog) maySend(secret string) bool {
+	k, ok := c.bySecret(secret)
+	return ok && !k.Disabled && k.Role != Analyst
 }
 
 // bySecret looks a key up by the hash of its secret. The time of a map's
@@ -152,7 +207,7 @@ func (c *Catalog) bySecret(secret string) (AccessKey, bool) {
 	hash := hashOf(secret)
 	entry, err := c.keys.Get(hash)
 	k := entry.Value
-	if err != nil || k.Disabled || subtle.ConstantTimeCompare([]byte(k.Hash), []byte(hash)) != 1 {
+	if err != nil || subtle.ConstantTimeCompare([]byte(k.Hash), []byte(hash)) != 1 {
 		return AccessKey{}, false
 	}
 	k.Revision = entry.Revision

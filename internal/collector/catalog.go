@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,10 +44,11 @@ type Collector struct {
 // memory; a write is durable when it returns. All methods may be called
 // concurrently.
 //
-// Names are kept unique by a lock in this process, which suffices for the
-// embedded broker: its data directory has one process at a time.
+// Names are kept unique, and an administrator kept, by a lock in this process,
+// which suffices for the embedded broker: its data directory has one process at
+// a time.
 type Catalog struct {
-	naming     sync.Mutex // held while a name is checked and written
+	changing   sync.Mutex // held while what concerns several objects is checked and one is written
 	collectors *broker.Bucket[Collector]
 	sources    *broker.Bucket[Source]
 	keys       *broker.Bucket[AccessKey]
@@ -95,8 +97,8 @@ func (c *Catalog) Close() {
 // CreateCollector stores a new collector and returns it with its id. Errors:
 // [ErrInvalid], [ErrNameTaken], [broker.ErrUnavailable].
 func (c *Catalog) CreateCollector(ctx context.Context, collector Collector) (Collector, error) {
-	c.naming.Lock()
-	defer c.naming.Unlock()
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	if err := c.checkCollector(collector); err != nil {
 		return Collector{}, err
 	}
@@ -132,8 +134,8 @@ func (c *Catalog) Collectors() []Collector {
 // and returns what is stored. Errors: those of CreateCollector, and
 // [broker.ErrConflict] when another has written it since.
 func (c *Catalog) UpdateCollector(ctx context.Context, collector Collector) (Collector, error) {
-	c.naming.Lock()
-	defer c.naming.Unlock()
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	if err := c.checkCollector(collector); err != nil {
 		return Collector{}, err
 	}
@@ -146,8 +148,8 @@ func (c *Catalog) UpdateCollector(ctx context.Context, collector Collector) (Col
 // DeleteCollector removes the collector that was read at the revision, and
 // its sources with it: they refuse what is sent to them from then on.
 func (c *Catalog) DeleteCollector(ctx context.Context, id int64, revision uint64) error {
-	c.naming.Lock()
-	defer c.naming.Unlock()
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	// The collector goes first: a conflict must leave its sources in place,
 	// and a source without a collector takes nothing.
 	if err := c.collectors.Delete(ctx, key(id), revision); err != nil {
@@ -164,6 +166,9 @@ func (c *Catalog) DeleteCollector(ctx context.Context, id int64, revision uint64
 func (c *Catalog) checkCollector(collector Collector) error {
 	if err := checkName("name", collector.Name); err != nil {
 		return err
+	}
+	if strings.EqualFold(collector.Name, ownCollector) {
+		return fmt.Errorf("%w: the name %q is kept for what this server makes itself", ErrInvalid, collector.Name)
 	}
 	for _, other := range c.Collectors() {
 		if other.Name == collector.Name && other.ID != collector.ID {

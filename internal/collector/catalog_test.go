@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/trailhook/trailhook/audit"
 	"github.com/trailhook/trailhook/internal/broker"
 )
 
@@ -43,7 +44,7 @@ func TestTheCatalogIsThereAfterARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, secret, err := c.CreateAccessKey(ctx, "admin")
+	k, secret, err := c.CreateAccessKey(ctx, "admin", Administrator)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +57,8 @@ func TestTheCatalogIsThereAfterARestart(t *testing.T) {
 	if diff := cmp.Diff([]Source{source}, c.Sources(made.ID)); diff != "" {
 		t.Error(diff)
 	}
-	if got, ok := c.Authenticate(k.ID, secret); !ok || got.Label != "admin" {
-		t.Errorf("the access key: %+v, %v", got, ok)
+	if got, outcome := c.Authenticate(k.ID, secret); outcome != audit.OutcomeSuccess || got.Label != "admin" || got.Role != Administrator {
+		t.Errorf("the access key: %+v, %v", got, outcome)
 	}
 	if got, of, ok := c.SourceByCode(source.Code); !ok || got.ID != source.ID || of.ID != made.ID {
 		t.Errorf("by its code: %+v of %+v, %v", got, of, ok)
@@ -124,7 +125,7 @@ func TestNamesAreUniqueWhereTheyMustBe(t *testing.T) {
 		{"a source of no collector", func() error { _, err := c.CreateSource(ctx, Source{CollectorID: 99, Name: "s"}); return err }, broker.ErrNotFound},
 		{"no name", func() error { _, err := c.CreateCollector(ctx, Collector{}); return err }, ErrInvalid},
 		{"a name too long", func() error { _, err := c.CreateCollector(ctx, Collector{Name: strings.Repeat("n", 129)}); return err }, ErrInvalid},
-		{"an access key without a label", func() error { _, _, err := c.CreateAccessKey(ctx, ""); return err }, ErrInvalid},
+		{"an access key without a label", func() error { _, _, err := c.CreateAccessKey(ctx, "", Administrator); return err }, ErrInvalid},
 		{"a rename to a name in use", func() error { b.Name = "a"; _, err := c.UpdateCollector(ctx, b); return err }, ErrNameTaken},
 		{"a rename", func() error { b.Name = "c"; _, err := c.UpdateCollector(ctx, b); return err }, nil},
 		{"a rename of what was renamed since", func() error { b.Name = "d"; _, err := c.UpdateCollector(ctx, b); return err }, broker.ErrConflict},
@@ -154,8 +155,11 @@ func TestASourceKeepsItsAddressThroughUpdates(t *testing.T) {
 
 func TestADeletedAccessKeyOpensNothing(t *testing.T) {
 	c, _ := openCatalog(t, t.TempDir())
-	k, secret, err := c.CreateAccessKey(context.Background(), "x")
+	k, secret, err := c.CreateAccessKey(context.Background(), "x", Sender)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.CreateAccessKey(context.Background(), "admin", Administrator); err != nil {
 		t.Fatal(err)
 	}
 	if !c.Authorized(secret) {
@@ -177,7 +181,7 @@ func TestTheFirstAccessKeyIsMadeOnceAndNotBeforeItIsKept(t *testing.T) {
 	}
 	var kept string
 	id, secret, err := c.Bootstrap(t.Context(), func(id, secret string) error { kept = id + secret; return nil })
-	if _, ok := c.Authenticate(id, secret); !ok || err != nil || kept != id+secret {
+	if k, outcome := c.Authenticate(id, secret); outcome != audit.OutcomeSuccess || k.Role != Administrator || err != nil || kept != id+secret {
 		t.Errorf("the first key %q does not open: %v", id, err)
 	}
 	again, _, err := c.Bootstrap(t.Context(), func(string, string) error { return noDisk })

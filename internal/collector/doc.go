@@ -15,5 +15,6 @@
 // the store tells from the position that it has them.
 //
 // The [Catalog] holds what the Sumo-compatible API manages: collectors, their
-// sources, and access keys.
+// sources, and access keys. [Own] takes the audit events of that API, as lines of
+// a source of their own. A [Forwarder] sends on what sources have stored.
 package collector

@@ -213,7 +213,7 @@ func (r *Receiver) authorizeHEC(req *http.Request) (Origin, error) {
 	if !ok {
 		return Origin{}, &hecError{hecInvalidToken, "unauthorized"}
 	}
-	return originOf(source, collector), nil
+	return source.origin(collector), nil
 }
 
 func hecToken(header string) (code, accessKey string, ok bool) {

@@ -118,7 +118,7 @@ func TestEventsBeforeABadOneAreTaken(t *testing.T) {
 
 func TestASplunkTokenIsNotEnoughWhereTheSourceDemandsAnAccessKey(t *testing.T) {
 	y := start(t, t.TempDir(), setup{})
-	_, secret, err := y.catalog.CreateAccessKey(t.Context(), "shipper")
+	_, secret, err := y.catalog.CreateAccessKey(t.Context(), "shipper", Sender)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -174,6 +174,7 @@ func (x *Indexer) appendRecords(ctx context.Context, records []search.Record, m 
 		}
 		record := newRecord(origin, line)
 		record.Signature, record.KeyID = verdict.String(), keyID
+		origin.Quarantine.apply(&record)
 		if originErr != nil {
 			record.ParseError = originErr.Error()
 		}

@@ -36,6 +36,7 @@ type Origin struct {
 	Fields     map[string]string `json:"fields,omitempty"`
 	JWKSURL    string            `json:"jwks_url,omitempty"`
 	HEC        bool              `json:"hec,omitempty"` // the lines are envelopes of Splunk's HTTP event collector
+	Quarantine Quarantine        `json:"quarantine,omitzero"`
 	ReceivedAt time.Time         `json:"received_at"`
 }
 

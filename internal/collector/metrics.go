@@ -8,11 +8,12 @@ import (
 
 // Metrics counts what the collector takes, refuses and indexes.
 type Metrics struct {
-	received   prometheus.Counter
-	stored     prometheus.Counter
-	duplicates prometheus.Counter
-	verdicts   *prometheus.CounterVec
-	rejected   *prometheus.CounterVec
+	received    prometheus.Counter
+	stored      prometheus.Counter
+	duplicates  prometheus.Counter
+	quarantined prometheus.Counter
+	verdicts    *prometheus.CounterVec
+	rejected    *prometheus.CounterVec
 }
 
 // NewMetrics registers the counters; a second registration with the same
@@ -31,6 +32,10 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "trailhook_collector_lines_duplicate_total",
 			Help: "Lines that the search store had already.",
 		}),
+		quarantined: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "trailhook_collector_lines_quarantined_total",
+			Help: "Indexed lines, duplicates included, that their source's signature policy set apart.",
+		}),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trailhook_collector_line_verdicts_total",
 			Help: "Indexed lines, duplicates included, by the verdict on their signature.",
@@ -40,7 +45,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Help: "Requests of which no line was acknowledged, by reason.",
 		}, []string{"reason"}),
 	}
-	registerer.MustRegister(m.received, m.stored, m.duplicates, m.verdicts, m.rejected)
+	registerer.MustRegister(m.received, m.stored, m.duplicates, m.quarantined, m.verdicts, m.rejected)
 	return m
 }
 
@@ -49,5 +54,8 @@ func (m *Metrics) indexed(records []search.Record, stored int) {
 	m.duplicates.Add(float64(len(records) - stored))
 	for i := range records {
 		m.verdicts.WithLabelValues(records[i].Signature).Inc()
+		if inQuarantine(&records[i]) {
+			m.quarantined.Inc()
+		}
 	}
 }

@@ -180,29 +180,7 @@ func (r *Receiver) authorize(req *http.Request) (Origin, error) {
 	if !ok {
 		return Origin{}, &rejection{http.StatusUnauthorized, "unauthorized", "unknown source address, or missing or wrong access key"}
 	}
-	return originOf(source, collector), nil
-}
-
-// originOf is what a source says of its lines.
-func originOf(source Source, collector Collector) Origin {
-	origin := Origin{
-		SourceID:  source.ID,
-		Collector: collector.Name,
-		Source:    source.Name,
-		Category:  source.Category,
-		Host:      source.Host,
-		Fields:    map[string]string{},
-		JWKSURL:   source.JWKSURL,
-	}
-	if origin.Category == "" {
-		origin.Category = collector.Category
-	}
-	for _, fields := range []map[string]string{collector.Fields, source.Fields} {
-		for name, value := range fields {
-			origin.Fields[name] = value
-		}
-	}
-	return origin
+	return source.origin(collector), nil
 }
 
 // applyOverrides takes over what the sender says of its lines in the headers

@@ -127,11 +127,11 @@ func TestOnlyPostIsTaken(t *testing.T) {
 func TestASourceTakesAnAccessKeyInAnyFormAndNothingElse(t *testing.T) {
 	y := start(t, t.TempDir(), setup{})
 	ctx := t.Context()
-	k, secret, err := y.catalog.CreateAccessKey(ctx, "Konnect")
+	k, secret, err := y.catalog.CreateAccessKey(ctx, "Konnect", Administrator)
 	if err != nil {
 		t.Fatal(err)
 	}
-	disabled, disabledSecret, err := y.catalog.CreateAccessKey(ctx, "old")
+	disabled, disabledSecret, err := y.catalog.CreateAccessKey(ctx, "old", Administrator)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,10 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/trailhook/trailhook/internal/broker"
@@ -29,19 +32,29 @@ type Source struct {
 	// RequireAccessKey demands an access key in the Authorization header on
 	// top of the code.
 	RequireAccessKey bool
-	JWKSURL          string                     // where the keys are that sign its lines; empty: the server's default
-	Echo             map[string]json.RawMessage // as in Collector
-	Syslog           *SyslogFrom                `json:",omitempty"` // nil: no syslog
-	CreatedAt        time.Time
-	Revision         uint64 `json:"-"` // as in Collector
+	// JWKSURL and JWKS say which keys sign its lines: a key set at an address,
+	// or the set itself, as [ParseJWKS] gives it. With neither it is the
+	// server's default.
+	JWKSURL       string
+	JWKS          json.RawMessage `json:",omitempty"`
+	Quarantine    Quarantine
+	RetentionDays int                        // how long its lines are kept; 0: the server's default
+	Forwarding    *Forwarding                `json:",omitempty"`
+	Syslog        *SyslogFrom                `json:",omitempty"` // nil: no syslog
+	Echo          map[string]json.RawMessage // as in Collector
+	CreatedAt     time.Time
+	Revision      uint64 `json:"-"` // as in Collector
 }
+
+// MaxRetentionDays is the longest retention that a source may have.
+const MaxRetentionDays = 3650
 
 // CreateSource stores a new source with an id and a code of its own and
 // returns it. Errors: [ErrInvalid], [ErrNameTaken], [broker.ErrNotFound] for
 // its collector, [broker.ErrUnavailable].
 func (c *Catalog) CreateSource(ctx context.Context, source Source) (Source, error) {
-	c.naming.Lock()
-	defer c.naming.Unlock()
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	if err := c.checkSource(source); err != nil {
 		return Source{}, err
 	}
@@ -80,8 +93,8 @@ func (c *Catalog) Sources(collectorID int64) []Source {
 // returns what is stored. Its code and its collector stay. Errors: those of
 // CreateSource, and [broker.ErrConflict] when another has written it since.
 func (c *Catalog) UpdateSource(ctx context.Context, source Source) (Source, error) {
-	c.naming.Lock()
-	defer c.naming.Unlock()
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	stored, err := c.Source(source.ID)
 	if err != nil {
 		return Source{}, err
@@ -120,12 +133,47 @@ func (c *Catalog) SourceByCode(code string) (Source, Collector, bool) {
 	return source, collector, true
 }
 
+// RetentionDays is how many days the records with a source's id are kept, those
+// of its quarantine too; 0 is the server's default, which also counts for what
+// deleted sources have left.
+func (c *Catalog) RetentionDays(sourceID string) int {
+	id, err := strconv.ParseInt(strings.TrimSuffix(sourceID, quarantineID), 10, 64)
+	if err != nil {
+		return 0
+	}
+	source, _ := c.Source(id) // the zero Source has the default
+	return source.RetentionDays
+}
+
+// origin is where the lines of the source come from that are received now.
+func (s *Source) origin(collector Collector) Origin {
+	origin := Origin{
+		SourceID:   s.ID,
+		Collector:  collector.Name,
+		Source:     s.Name,
+		Category:   cmp.Or(s.Category, collector.Category),
+		Host:       s.Host,
+		Fields:     map[string]string{},
+		JWKSURL:    s.keysURL(),
+		Quarantine: s.Quarantine,
+	}
+	maps.Copy(origin.Fields, collector.Fields)
+	maps.Copy(origin.Fields, s.Fields)
+	return origin
+}
+
 func (c *Catalog) checkSource(source Source) error {
 	if err := checkName("name", source.Name); err != nil {
 		return err
 	}
 	if err := source.Syslog.check(); err != nil {
 		return err
+	}
+	if reservedName(source.Name) {
+		return fmt.Errorf("%w: the name %q is kept for what this server makes itself", ErrInvalid, source.Name)
+	}
+	if source.RetentionDays < 0 || source.RetentionDays > MaxRetentionDays {
+		return fmt.Errorf("%w: retentionDays must be a number from 0 to %d", ErrInvalid, MaxRetentionDays)
 	}
 	if _, err := c.Collector(source.CollectorID); err != nil {
 		return err

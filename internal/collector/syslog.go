@@ -215,7 +215,7 @@ func (s *Syslog) commitOnce(batch []*consignment) error {
 			if err != nil {
 				return err
 			}
-			origin = originOf(source, collector)
+			origin = source.origin(collector)
 			if origin.Host == "" {
 				origin.Host = c.peer.Unmap().String()
 			}

@@ -22,6 +22,7 @@ import (
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/collector"
 	"github.com/trailhook/trailhook/internal/outbound"
+	"github.com/trailhook/trailhook/internal/recorder"
 	"github.com/trailhook/trailhook/internal/search/duckdb"
 	"github.com/trailhook/trailhook/internal/sumo"
 )
@@ -60,11 +61,14 @@ func start(t *testing.T) *siem {
 	s.indexer, err = collector.NewIndexer(ctx, intake, store, collector.NewKeys(outbound.New(outbound.Options{}), "", logger), metrics, logger)
 	check(err)
 	collector.NewReceiver(s.catalog, intake, metrics, logger).Routes(s.mux)
-	sumo.New(sumo.Options{Catalog: s.catalog, Store: store, Logger: logger}).Routes(s.mux)
+	sumo.New(sumo.Options{
+		Catalog: s.catalog, Store: store, Logger: logger, Metrics: prometheus.NewRegistry(),
+		Recorder: recorder.New(recorder.Options{Journal: collector.NewOwn(intake, metrics), Now: time.Now}),
+	}).Routes(s.mux)
 	pages, err := New(s.mux, logger)
 	check(err)
 	pages.Routes(s.mux)
-	k, secret, err := s.catalog.CreateAccessKey(ctx, "admin")
+	k, secret, err := s.catalog.CreateAccessKey(ctx, "admin", collector.Administrator)
 	check(err)
 	s.id, s.key = k.ID, secret
 

@@ -183,7 +183,7 @@ func (t *Tutorial) setUpSIEM(ctx context.Context) error {
 		return err
 	}
 	t.step("In the SIEM: an access key named Konnect")
-	made, err = t.do(ctx, request{method: "POST", url: t.siem + "/api/v1/accessKeys", user: siemUser, json: `{"label": "Konnect"}`})
+	made, err = t.do(ctx, request{method: "POST", url: t.siem + "/api/v1/accessKeys", user: siemUser, json: `{"label": "Konnect", "role": "sender"}`})
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ type Client struct {
 	unverifying *http.Client
 	userAgent   string
 	unused      func(skipTLSVerify bool) *http.Client // makes one like these two, without connections
+	options     Options
 }
 
 // Options are what New needs. The zero value reaches public addresses only and trusts the system's
@@ -101,6 +102,7 @@ func newClient(o Options, dial dialFunc) *Client {
 		verifying:   newHTTPClient(o, dial, false),
 		unverifying: newHTTPClient(o, dial, true),
 		userAgent:   o.UserAgent,
+		options:     o,
 		unused:      func(skipTLSVerify bool) *http.Client { return newHTTPClient(o, dial, skipTLSVerify) },
 	}
 }

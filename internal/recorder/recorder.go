@@ -9,6 +9,7 @@
 package recorder
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
@@ -20,7 +21,8 @@ import (
 // Service is the name under which the platform's own permission checks appear.
 const Service = "konnect"
 
-// Journal is where events become durable: internal/journal in the product.
+// Journal is where events become durable: internal/journal on the platform's
+// half, the collector's intake on the SIEM's.
 type Journal interface {
 	// Append returns when all events are on disk, or an error when none
 	// (or not surely any) is.
@@ -30,6 +32,7 @@ type Journal interface {
 // Options are what a recorder needs.
 type Options struct {
 	Journal Journal
+	Service string // that checks permissions; empty: [Service]
 	Now     func() time.Time
 	// TrustedProxies are the networks whose word on a client's address and on a
 	// trace id is taken. Everybody else's headers are not looked at.
@@ -43,7 +46,10 @@ type Options struct {
 type Recorder struct{ Options }
 
 // New returns a recorder.
-func New(o Options) *Recorder { return &Recorder{o} }
+func New(o Options) *Recorder {
+	o.Service = cmp.Or(o.Service, Service)
+	return &Recorder{o}
+}
 
 // Trail gathers the events of one request. It belongs to one goroutine.
 type Trail struct {
@@ -110,7 +116,7 @@ func (t *Trail) Authenticated(how audit.AuthType, outcome audit.Outcome, who Pri
 // Authorized adds a permission check and its result.
 func (t *Trail) Authorized(action, resource string, granted bool) {
 	event := t.event(audit.Authorization)
-	event.Service, event.Resource, event.Action, event.Granted, event.Request = Service, resource, action, granted, t.path
+	event.Service, event.Resource, event.Action, event.Granted, event.Request = t.recorder.Service, resource, action, granted, t.path
 	t.pending = append(t.pending, event)
 }
 
@@ -128,7 +134,7 @@ const TestResource = "trailhook/test"
 // marked by its resource and not added: it did not happen.
 func (t *Trail) Test() audit.Event {
 	event := t.event(audit.Authorization)
-	event.Service, event.Resource, event.Action, event.Granted, event.Request = Service, TestResource, "retrieve", true, t.path
+	event.Service, event.Resource, event.Action, event.Granted, event.Request = t.recorder.Service, TestResource, "retrieve", true, t.path
 	return event
 }
 
@@ -141,6 +147,10 @@ func (t *Trail) Commit(ctx context.Context) error {
 	t.pending = nil
 	return nil
 }
+
+// Drop forgets what was added since the last commit, for who records it
+// otherwise. Who the request comes from stays known.
+func (t *Trail) Drop() { t.pending = nil }
 
 func (t *Trail) event(kind audit.Kind) audit.Event {
 	event := t.request

@@ -54,6 +54,25 @@ type Store interface {
 	// was stored when it began, however long the caller takes to read.
 	Search(ctx context.Context, r Request) iter.Seq2[Record, error]
 
+	// Stored returns records of one source in the order in which they were
+	// stored, those after an ordinal: at most max, and fewer, but at least one
+	// if there is one, when their lines have more than about [StoredBytes].
+	Stored(ctx context.Context, sourceID string, after int64, max int) ([]Stored, error)
+
+	// Last returns the ordinal of the record that was stored last, of any
+	// source; 0 if there is none. Every record that is stored later has a higher
+	// one, unless the store is opened anew after its last records were deleted.
+	Last(ctx context.Context) (int64, error)
+
 	// Close releases the store. What was stored is there when it is opened again.
 	Close() error
+}
+
+// StoredBytes bounds what one call of Stored returns.
+const StoredBytes = 4 << 20
+
+// Stored is a line with its place in the order of storing.
+type Stored struct {
+	Ordinal int64
+	Raw     string // as in [Record]
 }

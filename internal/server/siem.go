@@ -5,10 +5,13 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"sync"
+	"time"
 
 	"github.com/trailhook/trailhook/internal/collector"
 	"github.com/trailhook/trailhook/internal/console"
 	"github.com/trailhook/trailhook/internal/outbound"
+	"github.com/trailhook/trailhook/internal/recorder"
 	"github.com/trailhook/trailhook/internal/search/duckdb"
 	"github.com/trailhook/trailhook/internal/sumo"
 )
@@ -19,6 +22,7 @@ type siem struct {
 	catalog *collector.Catalog
 	store   *duckdb.Store
 	indexer *collector.Indexer
+	forward *collector.Forwarder
 	cancel  context.CancelFunc
 	ended   chan struct{}
 }
@@ -32,6 +36,9 @@ func (s *Server) startSIEM(ctx context.Context) (*siem, error) {
 	p.cancel = cancel
 	go func() {
 		defer close(p.ended)
+		var forwarding sync.WaitGroup
+		defer forwarding.Wait()
+		forwarding.Go(func() { p.forward.Run(running) })
 		if err := p.indexer.Run(running); err != nil {
 			s.fail("indexer", err)
 		}
@@ -58,11 +65,14 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 	if p.indexer, err = collector.NewIndexer(ctx, intake, p.store, keys, metrics, s.logger); err != nil {
 		return err
 	}
+	if err := p.openForwarder(ctx, s); err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
 	collector.NewReceiver(p.catalog, intake, metrics, s.logger).Routes(mux)
 	sumo.New(sumo.Options{
-		Catalog: p.catalog, Store: p.store, Logger: s.logger, BaseURL: s.SIEMURL,
-		AllowHTTPKeys: s.config.AllowPrivateDestinations,
+		Catalog: p.catalog, Forwarder: p.forward, Store: p.store, Recorder: s.siemRecorder(collector.NewOwn(intake, metrics)),
+		Logger: s.logger, Metrics: s.metrics, BaseURL: s.SIEMURL, AllowHTTPKeys: s.config.AllowPrivateDestinations,
 	}).Routes(mux)
 	pages, err := console.New(mux, s.logger)
 	if err != nil {
@@ -72,6 +82,32 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 	p.handler = mux
 	s.syslog.serve(s, p.catalog, intake, metrics, s.metrics)
 	return nil
+}
+
+// openForwarder opens what sends lines on, which reaches what webhooks may reach.
+func (p *siem) openForwarder(ctx context.Context, s *Server) error {
+	sealer, err := s.openSealer()
+	if err != nil {
+		return err
+	}
+	client, err := s.newDestinationClient()
+	if err != nil {
+		return err
+	}
+	p.forward, err = collector.OpenForwarder(ctx, collector.ForwarderOptions{
+		Catalog: p.catalog, Indexer: p.indexer, Store: p.store, Broker: s.broker, Client: client, Sealer: sealer,
+		AllowHTTP: s.config.AllowPrivateDestinations, Logger: s.logger, Metrics: s.metrics,
+		MinPause: s.config.MinPause, MaxPause: s.config.MaxPause,
+	})
+	return err
+}
+
+// siemRecorder records the calls of this half's own API.
+func (s *Server) siemRecorder(own *collector.Own) *recorder.Recorder {
+	return recorder.New(recorder.Options{
+		Journal: own, Service: sumo.Service, Now: time.Now,
+		TrustedProxies: s.config.TrustedProxies, PrincipalNames: s.config.PrincipalNames,
+	})
 }
 
 // ownKeys is the JWKS of the platform's half, where it runs beside: sources
@@ -120,6 +156,9 @@ func (p *siem) stop() error {
 
 func (p *siem) close() error {
 	var err error
+	if p.forward != nil {
+		p.forward.Close()
+	}
 	if p.store != nil {
 		err = p.store.Close()
 	}

@@ -1,33 +1,37 @@
 package sumo
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
 	"github.com/trailhook/trailhook/internal/collector"
 )
 
-// shownKey is an access key in answers. Key is there at creation only.
+// shownKey is an access key in answers. Key is there at creation only. Role is
+// ours; Sumo Logic's keys have their user's.
 type shownKey struct {
-	ID          string   `json:"id"`
-	Label       string   `json:"label"`
-	CORSHeaders []string `json:"corsHeaders"`
-	Disabled    bool     `json:"disabled"`
-	CreatedAt   string   `json:"createdAt"`
-	Key         string   `json:"key,omitempty"`
+	ID          string         `json:"id"`
+	Label       string         `json:"label"`
+	Role        collector.Role `json:"role"`
+	CORSHeaders []string       `json:"corsHeaders"`
+	Disabled    bool           `json:"disabled"`
+	CreatedAt   string         `json:"createdAt"`
+	Key         string         `json:"key,omitempty"`
 }
 
 func showKey(k collector.AccessKey, secret string) shownKey {
 	return shownKey{
-		ID: k.ID, Label: k.Label, CORSHeaders: []string{}, Disabled: k.Disabled,
+		ID: k.ID, Label: k.Label, Role: k.Role, CORSHeaders: []string{}, Disabled: k.Disabled,
 		CreatedAt: k.CreatedAt.Format(time.RFC3339Nano), Key: secret,
 	}
 }
 
 func (a *API) createAccessKey(w http.ResponseWriter, r *http.Request) error {
 	var given struct {
-		Label       string   `json:"label"`
-		CORSHeaders []string `json:"corsHeaders"`
+		Label       string         `json:"label"`
+		Role        collector.Role `json:"role"`
+		CORSHeaders []string       `json:"corsHeaders"`
 	}
 	if err := readBody(w, r, &given); err != nil {
 		return err
@@ -35,7 +39,7 @@ func (a *API) createAccessKey(w http.ResponseWriter, r *http.Request) error {
 	if err := checkCORS(given.CORSHeaders); err != nil {
 		return err
 	}
-	created, secret, err := a.catalog.CreateAccessKey(r.Context(), given.Label)
+	created, secret, err := a.catalog.CreateAccessKey(r.Context(), given.Label, cmp.Or(given.Role, collector.Administrator))
 	if err != nil {
 		return err
 	}
@@ -56,16 +60,17 @@ func (a *API) listAccessKeys(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// updateAccessKey changes the label and the state, each if it is given.
+// updateAccessKey changes the label, the role and the state, each if it is given.
 func (a *API) updateAccessKey(w http.ResponseWriter, r *http.Request) error {
 	k, err := a.catalog.AccessKey(r.PathValue("id"))
 	if err != nil {
 		return err
 	}
 	var given struct {
-		Label       *string  `json:"label"`
-		Disabled    *bool    `json:"disabled"`
-		CORSHeaders []string `json:"corsHeaders"`
+		Label       *string         `json:"label"`
+		Role        *collector.Role `json:"role"`
+		Disabled    *bool           `json:"disabled"`
+		CORSHeaders []string        `json:"corsHeaders"`
 	}
 	if err := readBody(w, r, &given); err != nil {
 		return err
@@ -75,6 +80,9 @@ func (a *API) updateAccessKey(w http.ResponseWriter, r *http.Request) error {
 	}
 	if given.Label != nil {
 		k.Label = *given.Label
+	}
+	if given.Role != nil {
+		k.Role = *given.Role
 	}
 	if given.Disabled != nil {
 		k.Disabled = *given.Disabled

@@ -3,7 +3,8 @@
 // that its clients and its Terraform provider work unchanged; and Trailhook's
 // own search, GET /trailhook/v1/search.
 //
-// Every call authenticates with HTTP Basic, an access id and its key. What
+// Every call authenticates with HTTP Basic, an access id and its key, whose role
+// says what it may do. Calls leave audit events: see record.go. What
 // Sumo Logic has and this package does not is refused with a message, not
 // accepted in silence.
 package sumo
@@ -18,16 +19,22 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/collector"
+	"github.com/trailhook/trailhook/internal/recorder"
 	"github.com/trailhook/trailhook/internal/search"
 )
 
 // Options are what New needs.
 type Options struct {
-	Catalog *collector.Catalog
-	Store   search.Store
-	Logger  *slog.Logger
+	Catalog   *collector.Catalog
+	Forwarder *collector.Forwarder
+	Store     search.Store
+	Recorder  *recorder.Recorder // whose journal is a collector.Own
+	Logger    *slog.Logger
+	Metrics   prometheus.Registerer
 	// BaseURL is how this server is reached from outside, such as
 	// "https://siem.example.com": the addresses of sources begin with it.
 	BaseURL string
@@ -36,10 +43,16 @@ type Options struct {
 	AllowHTTPKeys bool
 }
 
+// Service is the name under which the permission checks of this half appear.
+const Service = "trailhook"
+
 // API serves the paths that Routes registers.
 type API struct {
 	catalog       *collector.Catalog
+	forwarder     *collector.Forwarder
 	store         search.Store
+	recorder      *recorder.Recorder
+	failures      *failures
 	logger        *slog.Logger
 	baseURL       string
 	allowHTTPKeys bool
@@ -49,66 +62,90 @@ type API struct {
 func New(o Options) *API {
 	return &API{
 		catalog:       o.Catalog,
-		store:         o.Store,
+		forwarder:     o.Forwarder,
+		store:         scoped{o.Store},
+		recorder:      o.Recorder,
+		failures:      newFailures(o.Metrics),
 		logger:        o.Logger,
 		baseURL:       strings.TrimSuffix(o.BaseURL, "/"),
 		allowHTTPKeys: o.AllowHTTPKeys,
 	}
 }
 
-// Routes registers the API's paths.
-func (a *API) Routes(mux *http.ServeMux) {
-	type methods map[string]handler
-	for path, methods := range map[string]methods{
-		"/api/v1/collectors":                    {"GET": a.listCollectors, "POST": a.createCollector},
-		"/api/v1/collectors/{id}":               {"GET": a.getCollector, "PUT": a.updateCollector, "DELETE": a.deleteCollector},
-		"/api/v1/collectors/{id}/sources":       {"GET": a.listSources, "POST": a.createSource},
-		"/api/v1/collectors/{id}/sources/{sid}": {"GET": a.getSource, "PUT": a.updateSource, "DELETE": a.deleteSource},
-		"/api/v1/accessKeys":                    {"GET": a.listAccessKeys, "POST": a.createAccessKey},
-		"/api/v1/accessKeys/{id}":               {"PUT": a.updateAccessKey, "DELETE": a.deleteAccessKey},
-		"/trailhook/v1/search":                  {"GET": a.search},
-		"/api/v1/":                              {},
-		"/trailhook/v1/":                        {},
-	} {
-		mux.Handle(path, a.endpoint(methods))
-	}
+// endpoint is what there is at a path.
+type endpoint struct {
+	resource string // in permission checks and their events: segments in braces stand for the path's values
+	access   access
+	methods  map[string]handler
 }
 
-// handler answers a request that is authenticated. An error is answered by the
+// handler answers a request that is let through. An error is answered by the
 // caller, in the shape of problem.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// endpoint authenticates, then picks the handler of the method: who has no
-// key learns nothing about what there is.
-func (a *API) endpoint(methods map[string]handler) http.Handler {
+// Routes registers the API's paths.
+func (a *API) Routes(mux *http.ServeMux) {
+	type methods = map[string]handler
+	for path, e := range map[string]endpoint{
+		"/api/v1/collectors": {"collectors", readable,
+			methods{"GET": a.listCollectors, "POST": a.createCollector}},
+		"/api/v1/collectors/{id}": {"collectors/{id}", readable,
+			methods{"GET": a.getCollector, "PUT": a.updateCollector, "DELETE": a.deleteCollector}},
+		"/api/v1/collectors/{id}/sources": {"collectors/{id}/sources", readable,
+			methods{"GET": a.listSources, "POST": a.createSource}},
+		"/api/v1/collectors/{id}/sources/{sid}": {"collectors/{id}/sources/{sid}", readable,
+			methods{"GET": a.getSource, "PUT": a.updateSource, "DELETE": a.deleteSource}},
+		"/api/v1/accessKeys": {"accessKeys", closed,
+			methods{"GET": a.listAccessKeys, "POST": a.createAccessKey}},
+		"/api/v1/accessKeys/{id}": {"accessKeys/{id}", closed,
+			methods{"PUT": a.updateAccessKey, "DELETE": a.deleteAccessKey}},
+		"/trailhook/v1/search": {"search", searchable,
+			methods{"GET": a.search}},
+		"/api/v1/":       {},
+		"/trailhook/v1/": {},
+	} {
+		mux.Handle(path, a.serve(e))
+	}
+}
+
+// serve answers the requests of a path. Who has no key learns nothing about what
+// there is.
+func (a *API) serve(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if err := a.serve(w, r, methods); err != nil {
-			a.fail(w, r, err)
+		c := &call{ResponseWriter: w, api: a, trail: a.recorder.Begin(r, "")}
+		r, done := c.attach(r)
+		defer done()
+		handle, err := a.admit(c, r, e)
+		if err == nil {
+			err = handle(c, r)
 		}
+		if err != nil {
+			a.fail(c, r, err)
+		}
+		c.WriteHeader(http.StatusOK) // in case that nothing was written
 	})
 }
 
-func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]handler) error {
-	id, secret, _ := r.BasicAuth()
-	if _, ok := a.catalog.Authenticate(id, secret); !ok {
-		w.Header().Set("WWW-Authenticate", `Basic realm="Trailhook", charset="UTF-8"`)
-		return &problem{http.StatusUnauthorized, "unauthorized", "the access id or the access key is missing, wrong or disabled"}
+// find returns the handler of a request.
+func (e endpoint) find(c *call, r *http.Request) (handler, error) {
+	if len(e.methods) == 0 {
+		return nil, &problem{http.StatusNotFound, "not_found", "there is nothing at " + r.URL.Path}
 	}
-	if len(methods) == 0 {
-		return &problem{http.StatusNotFound, "not_found", "there is nothing at " + r.URL.Path}
-	}
-	method := r.Method
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	handle, ok := methods[method]
+	handle, ok := e.methods[method(r)]
 	if !ok {
-		w.Header().Set("Allow", allowed(methods))
-		return &problem{http.StatusMethodNotAllowed, "method_not_allowed", "this path takes " + allowed(methods)}
+		c.Header().Set("Allow", allowed(e.methods))
+		return nil, &problem{http.StatusMethodNotAllowed, "method_not_allowed", "this path takes " + allowed(e.methods)}
 	}
-	return handle(w, r)
+	return handle, nil
+}
+
+func method(r *http.Request) string {
+	if r.Method == http.MethodHead {
+		return http.MethodGet
+	}
+	return r.Method
 }
 
 // allowed lists the methods in a fixed order.
@@ -131,6 +168,10 @@ type problem struct {
 
 func (p *problem) Error() string { return p.message }
 
+func (p *problem) body(id string) map[string]any {
+	return map[string]any{"status": p.status, "id": id, "code": p.code, "message": p.message}
+}
+
 func badRequest(format string, args ...any) error {
 	return &problem{http.StatusBadRequest, "invalid_request", fmt.Sprintf(format, args...)}
 }
@@ -145,6 +186,8 @@ func problemOf(err error) *problem {
 		return &problem{http.StatusNotFound, "not_found", "no such object"}
 	case errors.Is(err, broker.ErrConflict):
 		return &problem{http.StatusPreconditionFailed, "precondition_failed", "the object was changed by another meanwhile: read it again"}
+	case errors.Is(err, collector.ErrLastAdministrator):
+		return &problem{http.StatusConflict, "last_administrator", err.Error()}
 	case errors.Is(err, collector.ErrNameTaken), errors.Is(err, collector.ErrInvalid):
 		return &problem{http.StatusBadRequest, "invalid_request", err.Error()}
 	case errors.Is(err, broker.ErrUnavailable):
@@ -160,10 +203,12 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "id", id, "error", err)
 	}
 	if p.status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "5")
+		w.Header().Set("Retry-After", retryAfter)
 	}
-	answer(w, p.status, map[string]any{"status": p.status, "id": id, "code": p.code, "message": p.message})
+	answer(w, p.status, p.body(id))
 }
+
+const retryAfter = "5" // seconds
 
 // newErrorID makes an id in the shape of Sumo Logic's: IUUQI-DGH5I-TJ045.
 func newErrorID() string {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/collector"
 	"github.com/trailhook/trailhook/internal/outbound"
+	"github.com/trailhook/trailhook/internal/recorder"
+	"github.com/trailhook/trailhook/internal/seal"
 	"github.com/trailhook/trailhook/internal/search"
 	"github.com/trailhook/trailhook/internal/search/duckdb"
 )
@@ -29,12 +32,14 @@ type siem struct {
 	catalog *collector.Catalog
 	indexer *collector.Indexer
 	mux     *http.ServeMux
+	metrics *prometheus.Registry
+	options Options // of the API
 	id, key string
 }
 
 func start(t *testing.T, wrap func(search.Store) search.Store) *siem {
 	t.Helper()
-	s := &siem{t: t, mux: http.NewServeMux()}
+	s := &siem{t: t, mux: http.NewServeMux(), metrics: prometheus.NewRegistry()}
 	ctx, logger, dir := t.Context(), slog.New(slog.DiscardHandler), t.TempDir()
 	var err error
 	if s.broker, err = broker.Open(ctx, broker.Options{Dir: dir, Logger: logger}); err != nil {
@@ -53,9 +58,8 @@ func start(t *testing.T, wrap func(search.Store) search.Store) *siem {
 	if wrap != nil {
 		store = wrap(store)
 	}
-	s.receive(store, logger)
-	New(Options{Catalog: s.catalog, Store: store, Logger: logger, BaseURL: "https://siem.example/"}).Routes(s.mux)
-	k, secret, err := s.catalog.CreateAccessKey(ctx, "admin")
+	s.serve(store, filepath.Join(dir, "master.key"), logger)
+	k, secret, err := s.catalog.CreateAccessKey(ctx, "admin", collector.Administrator)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,23 +67,42 @@ func start(t *testing.T, wrap func(search.Store) search.Store) *siem {
 	return s
 }
 
-// receive starts the half of the collector that takes lines.
-func (s *siem) receive(store search.Store, logger *slog.Logger) {
+// serve starts what takes lines, what forwards them, and the API.
+func (s *siem) serve(store search.Store, masterKey string, logger *slog.Logger) {
 	s.t.Helper()
 	intake, err := collector.OpenIntake(s.t.Context(), s.broker)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	metrics := collector.NewMetrics(prometheus.NewRegistry())
-	keys := collector.NewKeys(outbound.New(outbound.Options{}), "", logger)
+	metrics := collector.NewMetrics(s.metrics)
+	client := outbound.New(outbound.Options{Policy: outbound.Policy{AllowPrivate: true}})
+	keys := collector.NewKeys(client, "", logger)
 	if s.indexer, err = collector.NewIndexer(s.t.Context(), intake, store, keys, metrics, logger); err != nil {
 		s.t.Fatal(err)
 	}
+	sealer, err := seal.OpenFile(masterKey)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	forwarder, err := collector.OpenForwarder(s.t.Context(), collector.ForwarderOptions{
+		Catalog: s.catalog, Indexer: s.indexer, Store: store, Broker: s.broker, Client: client, Sealer: sealer,
+		Logger: logger, Metrics: s.metrics, MinPause: time.Millisecond,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(forwarder.Close)
 	collector.NewReceiver(s.catalog, intake, metrics, logger).Routes(s.mux)
+	s.options = Options{
+		Catalog: s.catalog, Forwarder: forwarder, Store: store, Logger: logger, Metrics: s.metrics, BaseURL: "https://siem.example/",
+		Recorder: recorder.New(recorder.Options{Journal: collector.NewOwn(intake, metrics), Service: Service, Now: time.Now, PrincipalNames: true}),
+	}
+	New(s.options).Routes(s.mux)
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); s.indexer.Run(ctx) }()
-	s.t.Cleanup(func() { cancel(); <-done })
+	var running sync.WaitGroup
+	running.Go(func() { s.indexer.Run(ctx) })
+	running.Go(func() { forwarder.Run(ctx) })
+	s.t.Cleanup(func() { cancel(); running.Wait() })
 }
 
 // do makes a request with the first access key, or with the header given.
@@ -157,7 +180,7 @@ func records(t *testing.T, stream *bytes.Buffer) []map[string]string {
 func TestNothingIsToldWithoutAnAccessKey(t *testing.T) {
 	s := start(t, nil)
 	s.addSource()
-	k, secret, err := s.catalog.CreateAccessKey(t.Context(), "old")
+	k, secret, err := s.catalog.CreateAccessKey(t.Context(), "old", collector.Administrator)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,6 +229,8 @@ func TestErrorsHaveSumoLogicsShape(t *testing.T) {
 		{"GET", "/api/v1/collectors/99", "", 404, "no such object"},
 		{"GET", "/api/v1/collectors/x", "", 404, "no such object"},
 		{"PUT", "/api/v1/collectors/99", collectorOf(`"name":"n"`), 404, "no such object"},
+		{"PUT", "/api/v1/collectors/1", collectorOf(`"name":"n"`), 428, "If-Match"},
+		{"PUT", "/api/v1/collectors/1/sources/2", sourceOf(`"sourceType":"HTTP"`), 428, "If-Match"},
 		{"GET", "/api/v1/collectors/1/sources/99", "", 404, "no such object"},
 		{"GET", "/api/v1/collectors/99/sources", "", 404, "no such object"},
 		{"GET", "/api/v1/collectors/99/sources/2", "", 404, "no such object"},
@@ -227,9 +252,11 @@ func TestErrorsHaveSumoLogicsShape(t *testing.T) {
 		{"POST", "/api/v1/collectors/1/sources", sourceOf(`"sourceType":"Syslog"`), 400, "only HTTP"},
 		{"POST", "/api/v1/collectors/1/sources", sourceOf(`"messagePerRequest":true`), 400, "messagePerRequest"},
 		{"POST", "/api/v1/collectors/1/sources", sourceOf(`"filters":[{"name":"f"}]`), 400, "filters"},
-		{"POST", "/api/v1/collectors/1/sources", sourceOf(`"trailhook":{"jwksUrl":"http://k.example"}`), 400, "must be https"},
-		{"POST", "/api/v1/collectors/1/sources", sourceOf(`"trailhook":{"jwksUrl":"k"}`), 400, "jwksUrl must be"},
+		{"POST", "/api/v1/collectors", collectorOf(`"name":"TrailHook"`), 400, "is kept for"},
+		{"POST", "/api/v1/collectors/1/sources", `{"source":{"name":"TRAILHOOK"}}`, 400, "is kept for"},
+		{"POST", "/api/v1/collectors/1/sources", `{"source":{"name":"Konnect (Quarantine)"}}`, 400, "is kept for"},
 		{"POST", "/api/v1/accessKeys", `{}`, 400, "label"},
+		{"POST", "/api/v1/accessKeys", `{"label":"l","role":"king"}`, 400, "role must be"},
 		{"POST", "/api/v1/accessKeys", `{"label":"l","corsHeaders":["https://x"]}`, 400, "corsHeaders"},
 	} {
 		w := s.do(test.method, test.path, test.body)

@@ -77,11 +77,16 @@ func pathID(r *http.Request, name string) int64 {
 
 func etag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
 
-// checkMatch holds a change against If-Match. Sumo Logic demands the header on
-// updates; here it is optional, so that curl can do without a read before.
+// checkMatch holds a change against If-Match. As at Sumo Logic, an update
+// demands the header, since it replaces all of what was read; * stands for
+// whatever there is. A deletion may do without.
 func checkMatch(r *http.Request, revision uint64) error {
 	given := r.Header.Get("If-Match")
-	if given == "" || given == "*" || given == etag(revision) {
+	switch {
+	case given == "" && r.Method == http.MethodPut:
+		return &problem{http.StatusPreconditionRequired, "precondition_required",
+			"an update replaces the object: send the ETag of the answer in which it was read in the header If-Match"}
+	case given == "", given == "*", given == etag(revision):
 		return nil
 	}
 	return &problem{http.StatusPreconditionFailed, "precondition_failed", "the object was changed since " + given + ": read it again"}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/collector"
-	"github.com/trailhook/trailhook/internal/outbound"
 )
 
 // sourceEcho are the settings of a source that change nothing here and are
@@ -21,28 +20,21 @@ func sourceEcho() []string {
 	}
 }
 
-// settings are Trailhook's own, under "trailhook" in a source.
-type settings struct {
-	RequireAccessKey bool   `json:"requireAccessKey"`
-	JWKSURL          string `json:"jwksUrl"`
-}
-
 func (a *API) createSource(w http.ResponseWriter, r *http.Request) error {
 	parent, err := a.catalog.Collector(pathID(r, "id"))
 	if err != nil {
 		return err
 	}
-	given, err := a.readSource(w, r)
+	given, err := a.readSource(w, r, collector.Source{CollectorID: parent.ID})
 	if err != nil {
 		return err
 	}
-	given.CollectorID = parent.ID
 	created, err := a.catalog.CreateSource(r.Context(), given)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Location", a.baseURL+r.URL.Path+"/"+strconv.FormatInt(created.ID, 10))
-	a.answerSource(w, http.StatusCreated, created)
+	a.answerSource(w, r, http.StatusCreated, created)
 	return nil
 }
 
@@ -57,7 +49,7 @@ func (a *API) listSources(w http.ResponseWriter, r *http.Request) error {
 	}
 	shown := make([]any, len(list))
 	for i, s := range list {
-		shown[i] = a.showSource(s)
+		shown[i] = a.showSource(r, s)
 	}
 	answer(w, http.StatusOK, map[string]any{"sources": shown})
 	return nil
@@ -68,7 +60,7 @@ func (a *API) getSource(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.answerSource(w, http.StatusOK, s)
+	a.answerSource(w, r, http.StatusOK, s)
 	return nil
 }
 
@@ -80,16 +72,15 @@ func (a *API) updateSource(w http.ResponseWriter, r *http.Request) error {
 	if err := checkMatch(r, stored.Revision); err != nil {
 		return err
 	}
-	given, err := a.readSource(w, r)
+	given, err := a.readSource(w, r, stored)
 	if err != nil {
 		return err
 	}
-	given.ID, given.CollectorID, given.Revision = stored.ID, stored.CollectorID, stored.Revision
 	updated, err := a.catalog.UpdateSource(r.Context(), given)
 	if err != nil {
 		return err
 	}
-	a.answerSource(w, http.StatusOK, updated)
+	a.answerSource(w, r, http.StatusOK, updated)
 	return nil
 }
 
@@ -118,18 +109,20 @@ func (a *API) storedSource(r *http.Request) (collector.Source, error) {
 	return s, err
 }
 
-func (a *API) readSource(w http.ResponseWriter, r *http.Request) (collector.Source, error) {
+// readSource reads the source that is to take the place of one that is stored,
+// or of one that has no id yet.
+func (a *API) readSource(w http.ResponseWriter, r *http.Request, stored collector.Source) (collector.Source, error) {
 	var body struct {
 		Source members `json:"source"`
 	}
-	var s collector.Source
+	s := collector.Source{ID: stored.ID, CollectorID: stored.CollectorID, Revision: stored.Revision}
 	if err := readBody(w, r, &body); err != nil {
 		return s, err
 	}
 	if body.Source == nil {
 		return s, badRequest(`the body must be {"source": {…}}`)
 	}
-	var own settings
+	var own json.RawMessage
 	kind := "HTTP"
 	err := body.Source.takeAll(map[string]any{
 		"sourceType": &kind, "name": &s.Name, "category": &s.Category, "hostName": &s.Host, "fields": &s.Fields, "trailhook": &own,
@@ -137,13 +130,15 @@ func (a *API) readSource(w http.ResponseWriter, r *http.Request) (collector.Sour
 	if err != nil {
 		return s, err
 	}
-	s.RequireAccessKey, s.JWKSURL = own.RequireAccessKey, own.JWKSURL
 	s.Echo = body.Source.echoed(sourceEcho())
-	return s, a.checkSource(kind, s)
+	if err := checkSource(kind, s); err != nil {
+		return s, err
+	}
+	return s, a.readSettings(r.Context(), own, stored, &s)
 }
 
 // checkSource refuses what would otherwise be promised and not done.
-func (a *API) checkSource(kind string, s collector.Source) error {
+func checkSource(kind string, s collector.Source) error {
 	if kind != "HTTP" {
 		return badRequest("sourceType %q is not supported: only HTTP is", kind)
 	}
@@ -154,20 +149,18 @@ func (a *API) checkSource(kind string, s collector.Source) error {
 	if text, ok := s.Echo["filters"]; ok && (json.Unmarshal(text, &filters) != nil || len(filters) > 0) {
 		return badRequest("filters are not supported: every line is kept")
 	}
-	if s.JWKSURL != "" {
-		if err := outbound.ValidateURL(s.JWKSURL, a.allowHTTPKeys); err != nil {
-			return badRequest("trailhook.jwksUrl %v", err)
-		}
-	}
 	return nil
 }
 
-func (a *API) answerSource(w http.ResponseWriter, status int, s collector.Source) {
+func (a *API) answerSource(w http.ResponseWriter, r *http.Request, status int, s collector.Source) {
 	w.Header().Set("ETag", etag(s.Revision))
-	answer(w, status, map[string]any{"source": a.showSource(s)})
+	answer(w, status, map[string]any{"source": a.showSource(r, s)})
 }
 
-func (a *API) showSource(s collector.Source) map[string]any {
+// showSource shows a source as the caller may see it: who may only look does not
+// learn how to send.
+func (a *API) showSource(r *http.Request, s collector.Source) map[string]any {
+	manages := callerOf(r).Role == collector.Administrator
 	base := a.baseURL + "/receiver/v1/http/"
 	shown := showEcho(s.Echo)
 	shown["id"] = s.ID
@@ -177,9 +170,11 @@ func (a *API) showSource(s collector.Source) map[string]any {
 	shown["fields"] = fieldsOrEmpty(s.Fields)
 	shown["sourceType"] = "HTTP"
 	shown["alive"] = true
-	shown["url"] = base + s.Code
-	shown["baseUrl"] = base
-	shown["token"] = s.Code
-	shown["trailhook"] = settings{RequireAccessKey: s.RequireAccessKey, JWKSURL: s.JWKSURL}
+	if manages {
+		shown["url"] = base + s.Code
+		shown["baseUrl"] = base
+		shown["token"] = s.Code
+	}
+	shown["trailhook"] = a.showSettings(s, manages)
 	return shown
 }

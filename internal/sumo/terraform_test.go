@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/trailhook/trailhook/audit"
 )
 
 // The requests of Sumo Logic's Terraform provider 3.2, in its order: apply, a
@@ -39,7 +41,10 @@ func TestTerraformsRequestsAreAnsweredAsItNeedsThem(t *testing.T) {
 
 	tag := s.do("GET", sourcePath, "").Header().Get("ETag")
 	source["category"] = "changed"
-	source["trailhook"] = map[string]any{"requireAccessKey": true, "jwksUrl": "https://k.example/jwks.json"}
+	source["trailhook"] = map[string]any{
+		"requireAccessKey": true, "jwks": map[string]any{"url": "https://k.example/jwks.json"}, "retentionDays": 30.0,
+		"signaturePolicy": "quarantine", "quarantineUnsigned": true,
+	}
 	updated := s.call(200, "PUT", sourcePath, wrapped("source", source), "source", "If-Match", tag)
 	holds(t, "updated source", updated, source)
 	if updated["url"] != shown["url"] {
@@ -47,8 +52,15 @@ func TestTerraformsRequestsAreAnsweredAsItNeedsThem(t *testing.T) {
 	}
 	s.call(412, "PUT", sourcePath, wrapped("source", source), "", "If-Match", tag)
 	s.call(412, "DELETE", sourcePath, "", "", "If-Match", tag)
-	s.call(200, "PUT", sourcePath, wrapped("source", source), "source") // If-Match is optional
+	s.call(412, "PUT", sourcePath, wrapped("source", source), "", "If-Match", `W/"1"`)
+	s.call(428, "PUT", sourcePath, wrapped("source", source), "")
 	s.call(200, "PUT", sourcePath, wrapped("source", source), "source", "If-Match", "*")
+
+	// The provider does not know our own settings, and must not undo them.
+	own := source["trailhook"]
+	delete(source, "trailhook")
+	updated = s.call(200, "PUT", sourcePath, wrapped("source", source), "source", "If-Match", "*")
+	holds(t, "source updated by Terraform", updated, map[string]any{"trailhook": own})
 
 	collectorTag := s.do("GET", path, "").Header().Get("ETag")
 	collector["name"] = "renamed"
@@ -96,8 +108,8 @@ func TestAnAccessKeyLivesFromCreationToDeletion(t *testing.T) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	works := func() bool {
-		_, ok := s.catalog.Authenticate(made.ID, made.Key)
-		return ok
+		_, outcome := s.catalog.Authenticate(made.ID, made.Key)
+		return outcome == audit.OutcomeSuccess
 	}
 	if !works() {
 		t.Error("a new key does not work")

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) search.Store) {
 		{"a query at its limits is answered", longQueries},
 		{"searches see whole batches while others are inserted", concurrency},
 		{"a search answers as Match does", answersAsMatch},
+		{"a source's lines are read in the order of storing", inOrderOfStoring},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
 	}

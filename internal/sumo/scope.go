@@ -1,0 +1,45 @@
+package sumo
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/trailhook/trailhook/internal/collector"
+	"github.com/trailhook/trailhook/internal/search"
+)
+
+// scoped is a store in which a search that names no source sees what was sent
+// to the sources: neither the audit events of this half, which tell of the very
+// searches, nor what is in quarantine. Both are found by _source.
+type scoped struct{ search.Store }
+
+// Search implements [search.Store].
+func (s scoped) Search(ctx context.Context, r search.Request) iter.Seq2[search.Record, error] {
+	if !namesSource(r.Query) {
+		r.Query = search.And{Terms: append([]search.Expr{r.Query}, outOfScope()...)}
+	}
+	return s.Store.Search(ctx, r)
+}
+
+func outOfScope() []search.Expr {
+	return []search.Expr{
+		search.Not{Term: search.Compare{Field: "_source", Value: search.Literal(collector.OwnSource)}},
+		search.Not{Term: search.Compare{Field: "_source", Value: search.Pattern{"", collector.QuarantineSuffix}}},
+	}
+}
+
+func namesSource(e search.Expr) bool {
+	switch e := e.(type) {
+	case search.And:
+		return slices.ContainsFunc(e.Terms, namesSource)
+	case search.Or:
+		return slices.ContainsFunc(e.Terms, namesSource)
+	case search.Not:
+		return namesSource(e.Term)
+	case search.Compare:
+		name, _ := search.Metadata(e.Field)
+		return name == "_source"
+	}
+	return false
+}
