@@ -113,3 +113,18 @@ func TestASignatureDoesNotFitAnotherEvent(t *testing.T) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+func TestALineOfOursIsMadeAgainFromItsEventAndSignature(t *testing.T) {
+	signer := audit.NewSigner(testKey())
+	rapid.Check(t, func(t *rapid.T) {
+		e, f := anyEvent().Draw(t, "event"), rapid.SampledFrom(formats).Draw(t, "format")
+		line := signer.AppendLine([]byte("before"), f, &e)[len("before"):]
+		decoded, err := audit.Decode(line)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, line)
+		}
+		if again := audit.AppendSigned(nil, decoded.Format, &decoded.Event, decoded.Signature); !bytes.Equal(again, line) {
+			t.Fatalf("got\n%s\nwant\n%s", again, line)
+		}
+	})
+}

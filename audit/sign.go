@@ -38,27 +38,29 @@ func (s *Signer) Public() ed25519.PublicKey {
 // same bytes, always and everywhere.
 func (s *Signer) AppendLine(dst []byte, f Format, e *Event) []byte {
 	start := len(dst)
-	switch f {
-	case JSON:
-		return s.appendSignedJSON(dst, e)
-	case CPS:
+	if f == CPS {
+		start += len(envelopeStart)
 		dst = append(dst, envelopeStart...)
-		dst = s.appendSignedJSON(dst, e)
-		return append(dst, envelopeEnd...)
-	default:
-		dst = appendCEF(dst, e)
-		signature := voi.Sign(s.key, dst[start:])
-		return appendSignature(append(dst, signatureExtension...), signature)
 	}
+	dst = appendUnenveloped(dst, f, e)
+	return closeSigned(dst, f, voi.Sign(s.key, dst[start:]))
 }
 
-func (s *Signer) appendSignedJSON(dst []byte, e *Event) []byte {
-	start := len(dst)
-	dst = appendJSON(dst, e)
-	signature := voi.Sign(s.key, dst[start:])
-	dst = dst[:len(dst)-len(objectEnd)]
-	dst = appendSignature(append(dst, signatureMember...), signature)
-	return append(dst, signatureMemberEnd...)
+// AppendSigned appends the line of e in format f with a signature that was made before, which is not looked at: with the
+// one that [Decode] found in a line of ours, it gives that line again.
+func AppendSigned(dst []byte, f Format, e *Event, signature []byte) []byte {
+	if f == CPS {
+		dst = append(dst, envelopeStart...)
+	}
+	return closeSigned(appendUnenveloped(dst, f, e), f, signature)
+}
+
+// appendUnenveloped appends what a signature covers.
+func appendUnenveloped(dst []byte, f Format, e *Event) []byte {
+	if f == JSON || f == CPS {
+		return appendJSON(dst, e)
+	}
+	return appendCEF(dst, e)
 }
 
 // What stands around the 86 characters of a signature.
@@ -69,6 +71,20 @@ const (
 	objectEnd          = `}`
 	signatureLength    = 86 // of 64 bytes in base64url without padding
 )
+
+// closeSigned puts the signature where it belongs in the line that dst ends with, and closes its envelope.
+func closeSigned(dst []byte, f Format, signature []byte) []byte {
+	if f != JSON && f != CPS {
+		return appendSignature(append(dst, signatureExtension...), signature)
+	}
+	dst = dst[:len(dst)-len(objectEnd)]
+	dst = appendSignature(append(dst, signatureMember...), signature)
+	dst = append(dst, signatureMemberEnd...)
+	if f == CPS {
+		dst = append(dst, envelopeEnd...)
+	}
+	return dst
+}
 
 func appendSignature(dst, signature []byte) []byte {
 	return base64.RawURLEncoding.AppendEncode(dst, signature)

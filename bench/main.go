@@ -23,9 +23,10 @@ import (
 type group func(context.Context) error
 
 var groups = map[string]group{
-	"delivery": deliveryGroup,
-	"journal":  journalGroup,
-	"tutorial": tutorial,
+	"collector": collectorGroup,
+	"delivery":  deliveryGroup,
+	"journal":   journalGroup,
+	"tutorial":  tutorial,
 }
 
 func main() {
@@ -35,6 +36,8 @@ func main() {
 			exit(serveChild(os.Args[2]))
 		case "idle-child":
 			exit(idleChild(context.Background()))
+		case "collect-child":
+			exit(siemChild(context.Background(), os.Args[2]))
 		case "deliver-child":
 			exit(deliverChild(context.Background(), os.Args[2], os.Args[3]))
 		}

@@ -41,6 +41,7 @@ type serveCommand struct {
 	Retention       time.Duration `help:"How long the journal keeps events." default:"168h" env:"TRAILHOOK_RETENTION"`
 	JournalMaxBytes int64         `help:"How many bytes of disk the journal may take; 0 for no limit." default:"0" env:"TRAILHOOK_JOURNAL_MAX_BYTES"`
 	JournalWhenFull string        `help:"What a full journal does: refuse (API calls get 503) or drop-oldest (delivered or not)." enum:"refuse,drop-oldest" default:"refuse" env:"TRAILHOOK_JOURNAL_WHEN_FULL"`
+	SIEMRetention   int           `name:"siem-retention" help:"For how many days the SIEM's side keeps records whose source says nothing else." default:"90" env:"TRAILHOOK_SIEM_RETENTION" placeholder:"DAYS"`
 	TrustedProxies  []string      `help:"Networks whose X-Forwarded-For, traceparent and X-Datadog-Trace-Id headers are believed." placeholder:"CIDR,…" env:"TRAILHOOK_TRUSTED_PROXIES"`
 	PrincipalNames  bool          `help:"Put the names of principals into the events, beside their ids." env:"TRAILHOOK_PRINCIPAL_NAMES"`
 
@@ -82,6 +83,9 @@ func (c *serveCommand) Validate() error {
 	}
 	if c.Retention < time.Hour {
 		return fmt.Errorf("--retention %s: at least 1h", c.Retention)
+	}
+	if c.SIEMRetention < 1 {
+		return fmt.Errorf("--siem-retention %d: at least 1 day", c.SIEMRetention)
 	}
 	if c.JournalMaxBytes < 0 || c.JournalMaxBytes > 0 && c.JournalMaxBytes < 1<<20 {
 		return fmt.Errorf("--journal-max-bytes %d: at least 1048576, or 0 for no limit", c.JournalMaxBytes)
@@ -171,6 +175,7 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	}
 	config.Broker = c.NATS.options()
 	config.Retention, config.JournalMaxBytes, config.DropOldest = c.Retention, c.JournalMaxBytes, c.JournalWhenFull == "drop-oldest"
+	config.SIEMRetentionDays = c.SIEMRetention
 	config.Batch = server.BatchLimits{Events: c.BatchMaxEvents, Bytes: c.BatchMaxBytes, Wait: c.BatchMaxWait}
 	config.ContentEncoding = c.ContentEncoding
 	config.DeliveryTimeout, config.MinPause, config.MaxPause = c.DeliveryTimeout, c.DeliveryMinPause, c.DeliveryMaxPause

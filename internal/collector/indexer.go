@@ -1,24 +1,16 @@
 package collector
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/search"
 )
 
 const (
-	// insertLines and insertBytes bound one insert: large enough that the
-	// commit's cost is shared, small enough that the lines are found soon.
-	insertLines = 5000
-	insertBytes = 4 << 20
-
 	// The pause after an error doubles from the first to the last.
 	firstPause = 250 * time.Millisecond
 	lastPause  = 15 * time.Second
@@ -67,31 +59,65 @@ func NewIndexer(ctx context.Context, intake *Intake, store search.Store, keys *K
 // in the intake. An error of the store or of the intake is logged once, and
 // tried again, with pauses of up to 15 s, until it is gone; no line is passed
 // over.
+//
+// While a batch is inserted, which is the store's work, the next one is made
+// ready, which is ours.
 func (x *Indexer) Run(ctx context.Context) error {
 	x.purgeIndexed(ctx) // what a crash left between insert and purge
-	var pause time.Duration
-	for ctx.Err() == nil {
+	ready := make(chan batch)
+	var preparing sync.WaitGroup
+	preparing.Go(func() { x.prepareAll(ctx, ready) })
+	defer preparing.Wait()
+	for {
+		select {
+		case b := <-ready:
+			x.insist(ctx, func() error { return x.insert(ctx, b) })
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// prepareAll hands batches over, in order, until ctx ends.
+func (x *Indexer) prepareAll(ctx context.Context, ready chan<- batch) {
+	for next := x.position + 1; ctx.Err() == nil; {
 		_, appended := x.intake.newest()
-		n, err := x.step(ctx)
+		var b batch
+		x.insist(ctx, func() (err error) {
+			b, err = x.prepare(ctx, next)
+			return err
+		})
 		switch {
 		case ctx.Err() != nil:
-		case err != nil:
-			if pause == 0 {
-				x.logger.Error("lines cannot be indexed; they are kept in the intake and tried again", "error", err)
-			}
-			pause = min(max(2*pause, firstPause), lastPause)
-			wait(ctx, time.After(pause))
+		case b.last == 0:
+			x.waitFor(ctx, appended)
 		default:
-			if pause > 0 {
-				x.logger.Info("lines are indexed again")
-				pause = 0
-			}
-			if n == 0 {
-				x.waitFor(ctx, appended)
+			select {
+			case ready <- b:
+				next = b.last + 1
+			case <-ctx.Done():
 			}
 		}
 	}
-	return nil
+}
+
+// insist does what may fail until it does not, or ctx ends.
+func (x *Indexer) insist(ctx context.Context, do func() error) {
+	var pause time.Duration
+	for ctx.Err() == nil {
+		err := do()
+		if err == nil && pause > 0 {
+			x.logger.Info("lines are indexed again")
+		}
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if pause == 0 {
+			x.logger.Error("lines cannot be indexed; they are kept in the intake and tried again", "error", err)
+		}
+		pause = min(max(2*pause, firstPause), lastPause)
+		wait(ctx, time.After(pause))
+	}
 }
 
 func (x *Indexer) waitFor(ctx context.Context, appended <-chan struct{}) {
@@ -126,71 +152,17 @@ func (x *Indexer) Flush(ctx context.Context) error {
 	}
 }
 
-// step indexes the next messages, and returns how many there were.
-func (x *Indexer) step(ctx context.Context) (int, error) {
-	messages, err := x.intake.read(ctx, x.position+1)
-	if err != nil || len(messages) == 0 {
-		return 0, err
-	}
-	messages = messages[:insertable(messages)]
-	var records []search.Record
-	for _, m := range messages {
-		if records, err = x.appendRecords(ctx, records, m); err != nil {
-			return 0, err
-		}
-	}
-	last := messages[len(messages)-1].Sequence
-	// An insert that has begun is finished, so that a shutdown does not cost
-	// the work of a whole batch.
-	stored, err := x.store.Insert(context.WithoutCancel(ctx), records, last)
+// insert stores a batch. One that has begun is finished, so that a shutdown does
+// not cost the work.
+func (x *Indexer) insert(ctx context.Context, b batch) error {
+	stored, err := x.store.Insert(context.WithoutCancel(ctx), b.records, b.last)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	x.metrics.indexed(records, stored)
-	x.advance(last)
+	x.metrics.indexed(b.records, stored)
+	x.advance(b.last)
 	x.purgeIndexed(ctx)
-	return len(messages), nil
-}
-
-// insertable returns how many of the messages have about insertLines lines
-// together: at least one.
-func insertable(messages []broker.Message) int {
-	lines := 0
-	for i, m := range messages {
-		lines += 1 + bytes.Count(m.Data, newline)
-		if i > 0 && lines > insertLines {
-			return i
-		}
-	}
-	return len(messages)
-}
-
-func (x *Indexer) appendRecords(ctx context.Context, records []search.Record, m broker.Message) ([]search.Record, error) {
-	origin, originErr := readOrigin(m)
-	for line := range bytes.SplitSeq(m.Data, newline) {
-		verdict, keyID, err := x.keys.Verify(ctx, origin.JWKSURL, origin.payload(line))
-		if err != nil {
-			return nil, err
-		}
-		record := newRecord(origin, line)
-		record.Signature, record.KeyID = verdict.String(), keyID
-		origin.Quarantine.apply(&record)
-		if originErr != nil {
-			record.ParseError = originErr.Error()
-		}
-		records = append(records, record)
-	}
-	return records, nil
-}
-
-// readOrigin returns the origin of a message. With an error it returns what is
-// known all the same, so that the lines are kept.
-func readOrigin(m broker.Message) (Origin, error) {
-	var origin Origin
-	if err := json.Unmarshal([]byte(m.Header.Get(originHeader)), &origin); err != nil {
-		return Origin{ReceivedAt: m.Stored}, fmt.Errorf("intake message %d has no readable origin: %w", m.Sequence, err)
-	}
-	return origin, nil
+	return nil
 }
 
 func (x *Indexer) advance(position uint64) {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
 	"github.com/trailhook/trailhook/audit"
@@ -353,6 +354,39 @@ func TestANewKeyIsFetchedWhenNoneFits(t *testing.T) {
 	y.take(t, signed(first, audit.CEF, nil)+"\n"+signed(second, audit.CEF, nil))
 	if got := y.find(t, "_signature=valid"); len(got) != 2 {
 		t.Errorf("%d lines verified", len(got))
+	}
+}
+
+func TestManyLinesOfManyKeysAreVerifiedAsEachAlone(t *testing.T) {
+	ours, theirs, new := newSigner(1), newSigner(2), newSigner(3)
+	server := newKeyServer(t, ours, theirs)
+	y := start(t, t.TempDir(), setup{jwks: server.URL})
+	server.publish(t, ours, theirs, new)
+	want := map[string]int{}
+	var body strings.Builder
+	for i := range 3000 {
+		signer := []*audit.Signer{ours, theirs, new, newSigner(9)}[i%7%4]
+		line := signed(signer, audit.CEF, func(e *audit.Event) { e.TraceID = uint64(i) + 1 })
+		verdict := "valid"
+		switch {
+		case i%7%4 == 3:
+			verdict = "invalid"
+		case i%11 == 0:
+			line, verdict = strings.Replace(line, "action=list", "action=edit", 1), "invalid"
+		}
+		if verdict == "valid" {
+			verdict += " " + signer.KeyID()
+		}
+		want[verdict]++
+		body.WriteString(line + "\n")
+	}
+	y.take(t, body.String())
+	got := map[string]int{}
+	for _, r := range y.find(t, "") {
+		got[strings.TrimSpace(r.Signature+" "+r.KeyID)]++
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
 }
 

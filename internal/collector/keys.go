@@ -50,6 +50,7 @@ type Keys struct {
 type cachedKeys struct {
 	mu        sync.Mutex
 	set       *audit.KeySet // nil until a fetch succeeded
+	fitted    string        // id of the key that fitted last
 	fetchedAt time.Time     // when it did
 	next      time.Time     // no fetch before
 	pause     time.Duration // between the last two fetches
@@ -70,30 +71,67 @@ func NewKeys(client *outbound.Client, defaultURL string, logger *slog.Logger) *K
 	}
 }
 
-// Verify returns the verdict on a line's signature and the id of the key that
-// fit, by the keys of the URL, or of the default one when it is empty. The
-// only error is ctx's own.
-func (k *Keys) Verify(ctx context.Context, url string, line []byte) (audit.Verdict, string, error) {
+// Verify says what [audit.KeySet.VerifyAll] does of lines, by the keys of the URL,
+// or of the default one when it is empty. The only error is ctx's own.
+func (k *Keys) Verify(ctx context.Context, url string, lines [][]byte) ([]audit.Verification, error) {
 	if url == "" {
 		url = k.defaultURL
 	}
-	var none *audit.KeySet
-	if _, _, signed := audit.SignedPart(line); !signed || url == "" {
-		verdict, keyID := none.Verify(line)
-		return verdict, keyID, nil
+	if url == "" {
+		var none *audit.KeySet
+		return none.VerifyAll(lines, ""), nil
 	}
 	c := k.cached(url)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	verdict, keyID := c.set.Verify(line)
-	if verdict == audit.Valid && time.Since(c.fetchedAt) < keysMaxAge {
-		return verdict, keyID, nil
+	verdicts := c.set.VerifyAll(lines, c.fitted)
+	if unsettled := c.unsettled(lines, verdicts); len(unsettled) > 0 {
+		before := c.set
+		if err := k.refresh(ctx, url, c); err != nil {
+			return nil, err
+		}
+		if c.set != before {
+			c.verifyAgain(lines, verdicts, unsettled)
+		}
 	}
-	if err := k.refresh(ctx, url, c); err != nil {
-		return 0, "", err
+	for i := range verdicts {
+		if verdicts[i].Verdict == audit.Valid {
+			c.fitted = verdicts[i].KeyID
+		}
 	}
-	verdict, keyID = c.set.Verify(line)
-	return verdict, keyID, nil
+	return verdicts, nil
+}
+
+// unsettled returns the places of the lines on which other keys may have another
+// verdict: those that none fitted, and all that are signed if the keys are old.
+func (c *cachedKeys) unsettled(lines [][]byte, verdicts []audit.Verification) (places []int) {
+	old := time.Since(c.fetchedAt) >= keysMaxAge
+	for i := range verdicts {
+		switch verdicts[i].Verdict {
+		case audit.Valid:
+			if !old {
+				continue
+			}
+		case audit.Invalid:
+			if _, _, wellFormed := audit.SignedPart(lines[i]); !wellFormed {
+				continue
+			}
+		case audit.Unsigned:
+			continue
+		}
+		places = append(places, i)
+	}
+	return places
+}
+
+func (c *cachedKeys) verifyAgain(lines [][]byte, verdicts []audit.Verification, places []int) {
+	some := make([][]byte, len(places))
+	for i, place := range places {
+		some[i] = lines[place]
+	}
+	for i, verdict := range c.set.VerifyAll(some, c.fitted) {
+		verdicts[places[i]] = verdict
+	}
 }
 
 func (k *Keys) cached(url string) *cachedKeys {

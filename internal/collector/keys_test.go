@@ -48,11 +48,11 @@ func (f *fetcher) at(start time.Time) []int {
 
 func verdict(t *testing.T, k *Keys, line string) audit.Verdict {
 	t.Helper()
-	v, _, err := k.Verify(t.Context(), "", []byte(line))
+	verdicts, err := k.Verify(t.Context(), "", [][]byte{[]byte(line)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v
+	return verdicts[0].Verdict
 }
 
 func TestKeysAreNotFetchedForLinesThatNeedNone(t *testing.T) {
@@ -196,7 +196,7 @@ func TestAVerificationThatWaitsEndsWithItsContext(t *testing.T) {
 		k := (&fetcher{}).open()
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
-		if _, _, err := k.Verify(ctx, "", []byte(signed(newSigner(1), audit.CEF, nil))); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := k.Verify(ctx, "", [][]byte{[]byte(signed(newSigner(1), audit.CEF, nil))}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error: %v", err)
 		}
 	})

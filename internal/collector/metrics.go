@@ -12,6 +12,7 @@ type Metrics struct {
 	stored      prometheus.Counter
 	duplicates  prometheus.Counter
 	quarantined prometheus.Counter
+	expired     prometheus.Counter
 	verdicts    *prometheus.CounterVec
 	rejected    *prometheus.CounterVec
 }
@@ -36,6 +37,10 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "trailhook_collector_lines_quarantined_total",
 			Help: "Indexed lines, duplicates included, that their source's signature policy set apart.",
 		}),
+		expired: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "trailhook_collector_records_expired_total",
+			Help: "Records that were deleted because their source keeps them no longer.",
+		}),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trailhook_collector_line_verdicts_total",
 			Help: "Indexed lines, duplicates included, by the verdict on their signature.",
@@ -45,7 +50,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Help: "Requests of which no line was acknowledged, by reason.",
 		}, []string{"reason"}),
 	}
-	registerer.MustRegister(m.received, m.stored, m.duplicates, m.quarantined, m.verdicts, m.rejected)
+	registerer.MustRegister(m.received, m.stored, m.duplicates, m.quarantined, m.expired, m.verdicts, m.rejected)
 	return m
 }
 

@@ -45,8 +45,11 @@ func newRecord(origin Origin, line []byte) search.Record {
 		ParseError: p.problem,
 		Fields:     p.fields,
 	}
-	if plausible(p.time, origin.ReceivedAt) {
-		record.Time = p.time
+	if !p.time.IsZero() {
+		record.TimeNote = timeNote(p.time, origin.ReceivedAt)
+		if plausible(p.time, origin.ReceivedAt) {
+			record.Time, record.Timed = p.time, !p.guessed
+		}
 	}
 	for name, value := range origin.Fields { // what the line says of itself comes first
 		record.Fields = append(record.Fields, search.Field{Name: fieldName(name), Value: value})
@@ -61,9 +64,28 @@ func plausible(claimed, receipt time.Time) bool {
 	return claimed.After(time.UnixMilli(0)) && claimed.Before(receipt.Add(48*time.Hour))
 }
 
+// timeNote says what is odd about a time that a line claims: in few words, which
+// are the same for all lines, so that they can be searched for.
+func timeNote(claimed, receipt time.Time) string {
+	const late = 24 * time.Hour
+	switch {
+	case !claimed.After(time.UnixMilli(0)):
+		return "the line says a time before 1970: the time of its receipt is used"
+	case !plausible(claimed, receipt):
+		return "the line says a time more than 48 h after its receipt: the time of its receipt is used"
+	case claimed.After(receipt.Add(time.Hour)):
+		return "received more than 1 h before it happened"
+	case claimed.Before(receipt.Add(-late)):
+		return "received more than 24 h after it happened"
+	default:
+		return ""
+	}
+}
+
 // parsed is what a line says.
 type parsed struct {
 	time    time.Time // zero if it says none
+	guessed bool      // the year is, from the time of receipt
 	fields  []search.Field
 	problem string
 }
@@ -105,6 +127,15 @@ func parseLine(line []byte, receipt time.Time) parsed {
 	return p
 }
 
+// parseAudit gives an audit event the same fields whatever the format it came in.
+func parseAudit(decoded audit.Decoded) parsed {
+	p := parsed{time: decoded.Event.Time, fields: search.EventFields(make([]search.Field, 0, 24), &decoded.Event)}
+	for _, extra := range decoded.Extra {
+		p.add(extra.Name, extra.Value)
+	}
+	return p
+}
+
 // parseCEF reads CEF of any vendor. Of the header's fields a version of the
 // format is not kept.
 func parseCEF(line []byte, receipt time.Time) (parsed, bool) {
@@ -112,7 +143,7 @@ func parseCEF(line []byte, receipt time.Time) (parsed, bool) {
 	if err != nil {
 		return parsed{}, false
 	}
-	p := parsed{time: withYear(cef.Time, receipt)}
+	p := parsed{time: withYear(cef.Time, receipt), guessed: cef.Time.Year() == 0}
 	p.add("vendor", cef.Vendor)
 	p.add("product", cef.Product)
 	p.add("class", cef.Class)
@@ -122,7 +153,7 @@ func parseCEF(line []byte, receipt time.Time) (parsed, bool) {
 		p.add(extension.Name, extension.Value)
 		if extension.Name == "rt" {
 			if at, ok := parseTime(extension.Value); ok {
-				p.time = at
+				p.time, p.guessed = at, false
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,33 @@ func TestEachKindOfEventHasTheFieldsOfItsCEFLine(t *testing.T) {
 			if diff := cmp.Diff(want, fieldMap(r)); diff != "" {
 				t.Errorf("%s in %s: %s", kind, format, diff)
 			}
+		}
+	}
+}
+
+func TestTimesThatAreFarApartAreNoted(t *testing.T) {
+	at := receipt()
+	for _, test := range []struct {
+		line  string
+		note  string // the beginning
+		timed bool
+	}{
+		{"text", "", false},
+		{`{"rt":"` + fmt.Sprint(at.UnixMilli()) + `"}`, "", true},
+		{`{"time":"` + at.Add(-23*time.Hour).Format(time.RFC3339) + `"}`, "", true},
+		{`{"time":"` + at.Add(-25*time.Hour).Format(time.RFC3339) + `"}`, "received more than 24 h after", true},
+		{`{"time":"` + at.Add(2*time.Hour).Format(time.RFC3339) + `"}`, "received more than 1 h before", true},
+		{`{"time":"` + at.Add(49*time.Hour).Format(time.RFC3339) + `"}`, "the line says a time more than 48 h after its receipt", false},
+		{`{"time":"1969-01-01T00:00:00Z"}`, "the line says a time before 1970", false},
+		{signed(newSigner(1), audit.CEF, nil), "received more than 24 h after", true},
+		{"Feb 28 10:11:12 host CEF:0|v|p|1|c|n|1|", "received more than 24 h after", false}, // with another year next year
+		{"Mar  1 11:11:12 host CEF:0|v|p|1|c|n|1|rt=" + fmt.Sprint(at.UnixMilli()), "", true},
+		{"Mar  1 11:11:12 host CEF:0|v|p|1|c|n|1|rt=soon", "", false},
+		{at.Format(time.RFC3339) + " text", "", true},
+	} {
+		r := newRecord(Origin{ReceivedAt: at}, []byte(test.line))
+		if r.Timed != test.timed || !strings.HasPrefix(r.TimeNote, test.note) || test.note == "" && r.TimeNote != "" {
+			t.Errorf("%s: timed %t, note %q", test.line, r.Timed, r.TimeNote)
 		}
 	}
 }

@@ -35,8 +35,9 @@
 // more than asked, and a NOT of it excludes more.
 //
 // The names _source, _collector, _sourceCategory, _sourceHost, _sourceName,
-// _signature, _keyid, _raw and _parse_error, in any case of letters, are what
-// the collector knows of a record; one of them that is empty counts as absent.
+// _signature, _keyid, _raw, _parse_error and _time_note, in any case of
+// letters, are what the collector knows of a record; one of them that is empty
+// counts as absent.
 // Every other name is a field parsed from the line, spelt as the line spells
 // it, and present even when its value is empty.
 //

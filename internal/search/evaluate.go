@@ -105,36 +105,11 @@ func (e *evaluator) filtered(filter Expr, records iter.Seq2[Record, error]) rows
 				yield(nil, err)
 				return
 			}
-			if matches(filter, &record) && !yield(&row{record: &record}, nil) {
+			if Match(filter, &record) && !yield(&row{record: &record}, nil) {
 				return
 			}
 		}
 	}
-}
-
-// matches is [Match] for a filter that may have an [Order] in it.
-func matches(e Expr, r *Record) bool {
-	switch e := e.(type) {
-	case And:
-		for _, t := range e.Terms {
-			if !matches(t, r) {
-				return false
-			}
-		}
-		return true
-	case Or:
-		for _, t := range e.Terms {
-			if matches(t, r) {
-				return true
-			}
-		}
-		return false
-	case Not:
-		return !matches(e.Term, r)
-	case Order:
-		return e.matches(r)
-	}
-	return Match(e, r)
 }
 
 func (e *evaluator) apply(stage, previous Stage, in rows) (rows, error) {
@@ -219,7 +194,7 @@ func NewTail(q Query, s Setting) (*Tail, error) {
 // Next returns the message that a record is in the answer, and whether it is in
 // the answer at all. It may be called from many goroutines at once.
 func (t *Tail) Next(record Record) (message Record, ok bool) {
-	if !matches(t.filter, &record) {
+	if !Match(t.filter, &record) {
 		return Record{}, false
 	}
 	r := &row{record: &record}

@@ -30,6 +30,8 @@ func match(e Expr, r *Record, foldedRaw string) bool {
 	case Compare:
 		value, ok := r.value(e.Field)
 		return ok && e.Value.matchWhole(Fold(value))
+	case Order:
+		return e.matches(r)
 	}
 	return true // All, and nil
 }

@@ -40,8 +40,6 @@ func syntaxError(query string, offset int, format string, args ...any) *SyntaxEr
 
 // Parse reads a filter: a query without stages, for who can do nothing with
 // them. Its limits and errors are those of [ParseQuery].
-//
-// It refuses < <= > >= too, because [Match] and the stores do not know [Order].
 func Parse(query string) (Expr, error) {
 	p, err := newParser(query)
 	if err != nil {

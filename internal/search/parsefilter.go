@@ -147,8 +147,6 @@ func (p *parser) comparison(field token) (Expr, error) {
 		return equals, nil
 	case by.source == "!=":
 		return Not{Term: equals}, nil
-	case p.plain:
-		return nil, syntaxError(p.query, by.offset, "%s is not understood here (comparisons are = and !=)", by.source)
 	case len(value.pattern) != 1:
 		return nil, syntaxError(p.query, value.offset, "a * in a value after %s: wildcards go with = and !=", by.source)
 	}

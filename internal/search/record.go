@@ -16,6 +16,11 @@ type Record struct {
 	Time    time.Time // when it happened: from the line where it says, else Receipt. UTC, millisecond
 	Receipt time.Time // when the collector took it. UTC, millisecond
 
+	// Timed says that the line itself says Time, so that it has the same one
+	// however often it is received. A Store looks for an earlier copy of such a
+	// line at that time only, and among the lines that are not Timed.
+	Timed bool
+
 	SourceID   string // the collector's id of the source
 	Collector  string // _collector: the collector's name
 	Source     string // _source: the source's name
@@ -27,6 +32,7 @@ type Record struct {
 	Signature  string // _signature: the verdict, "valid", "invalid", "unsigned" or "unknown key"
 	KeyID      string // _keyid: the key that fit, or empty
 	ParseError string // _parse_error: why the line could not be parsed, or empty
+	TimeNote   string // _time_note: what is odd about the line's times, or empty
 
 	// Fields are what was parsed from the line, by the names of the CEF
 	// extensions, plus kind, vendor, product, class, name and severity.
@@ -55,6 +61,7 @@ func (r Record) Normal() Record {
 	r.Receipt = cutToMillisecond(r.Receipt)
 	for _, s := range []*string{
 		&r.SourceID, &r.Collector, &r.Source, &r.Category, &r.Host, &r.Name, &r.Signature, &r.KeyID, &r.ParseError,
+		&r.TimeNote,
 	} {
 		*s = Text(*s)
 	}
@@ -110,6 +117,8 @@ func (r *Record) metadata(name string) (value string, ok bool) {
 		value = r.Raw
 	case "_parse_error":
 		value = r.ParseError
+	case "_time_note":
+		value = r.TimeNote
 	}
 	return value, ok
 }
@@ -119,6 +128,7 @@ func (r *Record) metadata(name string) (value string, ok bool) {
 func Metadata(name string) (canonical string, ok bool) {
 	for _, m := range [...]string{
 		"_collector", "_source", "_sourceCategory", "_sourceHost", "_sourceName", "_signature", "_keyid", "_raw", "_parse_error",
+		"_time_note",
 	} {
 		if strings.EqualFold(name, m) {
 			return m, true

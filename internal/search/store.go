@@ -55,14 +55,23 @@ type Store interface {
 	Search(ctx context.Context, r Request) iter.Seq2[Record, error]
 
 	// Stored returns records of one source in the order in which they were
-	// stored, those after an ordinal: at most max, and fewer, but at least one
-	// if there is one, when their lines have more than about [StoredBytes].
+	// stored, those after an ordinal (0: from the first): at most max, and fewer,
+	// but at least one if there is one, when their lines have more than about
+	// [StoredBytes]. Ordinals rise, with gaps.
 	Stored(ctx context.Context, sourceID string, after int64, max int) ([]Stored, error)
 
 	// Last returns the ordinal of the record that was stored last, of any
 	// source; 0 if there is none. Every record that is stored later has a higher
-	// one, unless the store is opened anew after its last records were deleted.
+	// one.
 	Last(ctx context.Context) (int64, error)
+
+	// Oldest gives the time of the first receipt of each source that has records.
+	Oldest(ctx context.Context) (map[string]time.Time, error)
+
+	// Expire deletes the records of a source that were received before a time,
+	// all or none, and returns how many there were. It waits for searches that
+	// began before: each search sees all of these records or none.
+	Expire(ctx context.Context, sourceID string, before time.Time) (removed int, err error)
 
 	// Close releases the store. What was stored is there when it is opened again.
 	Close() error

@@ -1,10 +1,16 @@
 package search
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Text returns s with U+FFFD for each byte that is no part of valid UTF-8.
 // It is what a search sees of a line that is not text.
 func Text(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune { return r }, s)
 }
 

@@ -53,8 +53,11 @@ type Config struct {
 	Retention       time.Duration  // of events in the journal; 0: journal.Retention
 	JournalMaxBytes int64          // 0: no limit
 	DropOldest      bool           // of a full journal, instead of refusing new events
-	TrustedProxies  []netip.Prefix // whose word on a client's address and trace is taken
-	PrincipalNames  bool           // principals' names in the events
+	// SIEMRetentionDays is for how many days records are kept whose source says
+	// nothing else; 0: collector.DefaultRetentionDays.
+	SIEMRetentionDays int
+	TrustedProxies    []netip.Prefix // whose word on a client's address and trace is taken
+	PrincipalNames    bool           // principals' names in the events
 
 	Rates           konnect.Rates // of the API's requests; what is zero is not limited
 	Batch           BatchLimits   // of deliveries; what is zero stands for delivery's defaults

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -23,26 +24,25 @@ type siem struct {
 	store   *duckdb.Store
 	indexer *collector.Indexer
 	forward *collector.Forwarder
+	expiry  *collector.Retention
 	cancel  context.CancelFunc
-	ended   chan struct{}
+	running sync.WaitGroup
 }
 
 func (s *Server) startSIEM(ctx context.Context) (*siem, error) {
-	p := &siem{ended: make(chan struct{})}
+	p := &siem{}
 	if err := p.open(ctx, s); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
 	running, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
-	go func() {
-		defer close(p.ended)
-		var forwarding sync.WaitGroup
-		defer forwarding.Wait()
-		forwarding.Go(func() { p.forward.Run(running) })
+	p.running.Go(func() {
 		if err := p.indexer.Run(running); err != nil {
 			s.fail("indexer", err)
 		}
-	}()
+	})
+	p.running.Go(func() { p.forward.Run(running) })
+	p.running.Go(func() { p.expiry.Run(running) })
 	return p, nil
 }
 
@@ -68,6 +68,10 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 	if err := p.openForwarder(ctx, s); err != nil {
 		return err
 	}
+	days := func(sourceID string) int {
+		return cmp.Or(p.catalog.RetentionDays(sourceID), s.config.SIEMRetentionDays, collector.DefaultRetentionDays)
+	}
+	p.expiry = collector.NewRetention(p.store, days, metrics, s.logger)
 	mux := http.NewServeMux()
 	collector.NewReceiver(p.catalog, intake, metrics, s.logger).Routes(mux)
 	sumo.New(sumo.Options{
@@ -150,7 +154,7 @@ func (p *siem) stop() error {
 		err = nil
 	}
 	p.cancel()
-	<-p.ended
+	p.running.Wait()
 	return errors.Join(err, p.close())
 }
 

@@ -133,6 +133,7 @@ func recordFields(r *search.Record) []field {
 		{"_signature", r.Signature},
 		{"_keyid", r.KeyID},
 		{"_parse_error", r.ParseError},
+		{"_time_note", r.TimeNote},
 		{"_raw", r.Raw},
 	}
 	for _, f := range r.Fields {

@@ -1,14 +1,20 @@
 // Package duckdb keeps searchable records in a DuckDB database: one file,
 // inside the process.
 //
-// A record is a row; columns.go says how it is laid out. Records and the
-// position of the intake change in one transaction, which the engine has written
+// A record is a row; columns.go says how it is laid out. The raw line of an audit
+// event is not kept where it can be written again from the other columns, byte
+// for byte: row.go does that for who reads it, line.go for the engine. Records and
+// the position of the intake change in one transaction, which the engine has written
 // to its log and synced before Insert returns: a process killed at any moment
 // comes back with each acknowledged record once.
 //
 // There is one writer at a time. A search reads page after page of what was
 // stored when it began, each from a snapshot of the engine's, so searches and
-// inserts do not wait for each other, and a slow reader holds up nothing.
+// inserts do not wait for each other, and a slow reader holds up nothing but the
+// deletion of what has expired.
+//
+// Whether a line is stored already is known from a filter in memory, and for
+// those that it knows asked of the table: identities.go and repeated.go.
 //
 // The text of a query never becomes part of a statement: it goes to the engine
 // as bound values. Should that ever fail, the engine is shut in: it may not open
@@ -34,11 +40,24 @@ import (
 // Store is a [search.Store] in a DuckDB file.
 type Store struct {
 	db       *sql.DB
+	logger   *slog.Logger
 	pageSize int // of a search
 
-	writing sync.Mutex // held by Insert and Close
+	writing sync.Mutex // held by Insert, Expire and Close
 	writer  *sql.Conn
-	ordinal int64 // of the record inserted last; guarded by writing
+	state   state // guarded by writing
+	rows    *writer
+
+	identities *identities
+	fillMu     sync.Mutex // held by fill, which takes writing
+	filling    sync.WaitGroup
+	stop       context.CancelFunc // ends the filling
+
+	views    views
+	expiring sync.Mutex // held by Expire
+
+	newestMu sync.Mutex
+	newest   map[string]int64 // the last ordinal of each source; nil until somebody asks
 }
 
 var _ search.Store = (*Store)(nil)
@@ -47,27 +66,34 @@ var _ search.Store = (*Store)(nil)
 type Option func(*settings)
 
 type settings struct {
-	threads     int
-	memoryBytes int64
+	threads       int
+	memoryBytes   int64
+	identityBytes int
 }
 
 // Threads sets how many threads the engine works with; 2 unless told otherwise.
 func Threads(n int) Option { return func(s *settings) { s.threads = n } }
 
 // MemoryLimit sets how many bytes the engine may hold in memory before it
-// writes to temporary files beside the database; 512 MiB unless told otherwise.
+// writes to temporary files beside the database; 256 MiB unless told otherwise.
 //
 // The engine works on 2,048 records at a time, and must be able to hold the
 // lines of so many that were stored one after the other, twice: the default is
-// right for runs of lines of up to 64 KiB. Beyond, Insert and Search fail with an
+// right for runs of lines of up to 32 KiB. Beyond, Insert and Search fail with an
 // error that names the limit, nothing is lost, and a higher limit gets further.
 func MemoryLimit(bytes int64) Option { return func(s *settings) { s.memoryBytes = bytes } }
+
+// IdentityMemory sets how many bytes of memory the store may use to know stored
+// lines again, 5 a line; 128 MiB unless told otherwise, which is good for 25
+// million lines. Beyond, each insert asks the table: for lines that say their
+// time that costs little, for others it costs more with each line stored.
+func IdentityMemory(bytes int) Option { return func(s *settings) { s.identityBytes = bytes } }
 
 // Open opens the store in the file at path, by custom search.duckdb in the data
 // directory, and creates it when it is not there. The folder must exist and
 // should be closed to other users. One process has a store open at a time.
 func Open(ctx context.Context, path string, logger *slog.Logger, options ...Option) (*Store, error) {
-	set := settings{threads: 2, memoryBytes: 512 << 20}
+	set := settings{threads: 2, memoryBytes: 256 << 20, identityBytes: 128 << 20}
 	for _, o := range options {
 		o(&set)
 	}
@@ -87,12 +113,17 @@ func open(ctx context.Context, path string, logger *slog.Logger, set settings) (
 	if err != nil {
 		return nil, fmt.Errorf("start the engine (another process may have the store open, or a newer program wrote it): %w", err)
 	}
-	s := &Store{db: sql.OpenDB(connector), pageSize: pageSize}
+	filling, stop := context.WithCancel(context.Background())
+	s := &Store{
+		db: sql.OpenDB(connector), logger: logger, pageSize: pageSize, rows: newWriter(),
+		identities: newIdentities(set.identityBytes), stop: stop,
+	}
 	if err := s.prepare(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
-	logger.DebugContext(ctx, "search store opened", "path", path, "last_ordinal", s.ordinal)
+	s.filling.Go(func() { s.fill(filling) })
+	logger.DebugContext(ctx, "search store opened", "path", path, "last_ordinal", s.state.ordinal)
 	return s, nil
 }
 
@@ -107,18 +138,33 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 	if s.writer, err = s.db.Conn(ctx); err != nil {
 		return fmt.Errorf("connect the writer: %w", err)
 	}
-	s.ordinal, err = lastOrdinal(ctx, s.db)
+	s.state, err = readState(ctx, s.db)
 	return err
 }
 
-// lastOrdinal returns 0 if there are no records. Ordinals rise in the order of
-// storing, with gaps.
-func lastOrdinal(ctx context.Context, db *sql.DB) (last int64, err error) {
-	if err := db.QueryRowContext(ctx, `SELECT coalesce(max("ordinal"), 0) FROM records`).Scan(&last); err != nil {
-		return 0, fmt.Errorf("find the last record: %w", err)
-	}
-	return last, nil
+// state is what is remembered of all that was stored, expired or not.
+type state struct {
+	// ordinal of the last record, 0 if there was none. Ordinals rise in the order of
+	// storing, with gaps.
+	ordinal int64
+	// odd has a bit for each of valueColumns that some value did not fit: only in
+	// these must a query look for such values, which costs it more than the rest.
+	odd uint64
 }
+
+func readState(ctx context.Context, db *sql.DB) (s state, err error) {
+	var odd int64
+	if err := db.QueryRowContext(ctx, `SELECT "ordinal", "odd" FROM intake`).Scan(&s.ordinal, &odd); err != nil {
+		return state{}, fmt.Errorf("find the last record: %w", err)
+	}
+	s.odd = uint64(odd)
+	return s, nil
+}
+
+// checkpointThreshold is how large the engine's log may grow before what is in it
+// goes to the tables. Each time that rewrites up to 122,880 records, so that a
+// small log has them compressed again and again; a start reads the log.
+const checkpointThreshold = "64MiB"
 
 // dataSource returns the driver's name for the file and the engine's settings.
 func dataSource(path string, set settings) (string, error) {
@@ -139,6 +185,7 @@ func dataSource(path string, set settings) (string, error) {
 	values := url.Values{
 		"threads":                      {strconv.Itoa(set.threads)},
 		"memory_limit":                 {strconv.FormatInt(set.memoryBytes, 10) + "B"},
+		"checkpoint_threshold":         {checkpointThreshold},
 		"enable_external_access":       {"false"},
 		"autoinstall_known_extensions": {"false"},
 		"autoload_known_extensions":    {"false"},
@@ -146,6 +193,41 @@ func dataSource(path string, set settings) (string, error) {
 		"allow_persistent_secrets":     {"false"},
 	}
 	return path + "?" + values.Encode(), nil
+}
+
+// fill makes the filter of identities anew, to know what is stored and no more.
+// Until it is done, and if it fails, inserts ask the table.
+func (s *Store) fill(ctx context.Context) {
+	s.fillMu.Lock()
+	defer s.fillMu.Unlock()
+	// With no insert under way: each either is stored by now, and will be read, or
+	// adds to the filter after this.
+	s.writing.Lock()
+	s.identities.begin()
+	s.writing.Unlock()
+	switch err := s.readIdentities(ctx); {
+	case ctx.Err() != nil:
+	case err != nil:
+		s.logger.WarnContext(ctx, "stored lines cannot be read to know them again; inserts will be slow", "error", err)
+	default:
+		s.identities.done()
+	}
+}
+
+func (s *Store) readIdentities(ctx context.Context) error {
+	rows, err := s.db.QueryContext(ctx, `SELECT "identity" FROM records`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id engine.UUID
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		s.identities.add(id)
+	}
+	return rows.Err()
 }
 
 // Position implements [search.Store].
@@ -165,6 +247,8 @@ func position(ctx context.Context, from interface {
 // Close waits for an Insert under way and releases the file. Searches that are
 // being read can be read to their end.
 func (s *Store) Close() error {
+	s.stop()
+	s.filling.Wait()
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if s.writer != nil {

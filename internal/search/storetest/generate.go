@@ -23,15 +23,16 @@ func Texts() *rapid.Generator[string] {
 func fieldNames() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.SampledFrom([]string{
-			"_source", "_SOURCEcategory", "_sourcehost", "_sourceName", "_signature", "_keyid", "_RAW", "_parse_error", "_unknown",
-			"action", "Action", "status", "name", "user_agent", "raw", "time", "fields", "identity", "other", "c\xffd", "NOT",
+			"_source", "_SOURCEcategory", "_sourcehost", "_sourceName", "_signature", "_keyid", "_RAW", "_parse_error", "_time_note",
+			"_unknown", "action", "Action", "status", "granted", "trace_id", "rt", "severity", "names", "form", "name", "user_agent", "raw", "time", "fields", "identity", "other", "c\xffd", "NOT",
 		}),
 		Texts(),
 	)
 }
 
 func patterns() *rapid.Generator[search.Pattern] {
-	return rapid.Map(rapid.SliceOfN(Texts(), 1, 3), func(p []string) search.Pattern { return p })
+	pieces := rapid.OneOf(Texts(), rapid.SampledFrom([]string{"true", "True", "0", "200", "00", "7"}))
+	return rapid.Map(rapid.SliceOfN(pieces, 1, 3), func(p []string) search.Pattern { return p })
 }
 
 // Queries generates trees of the kind that [search.Parse] returns.
@@ -41,6 +42,11 @@ func queries(depth int) *rapid.Generator[search.Expr] {
 	leaves := rapid.Custom(func(t *rapid.T) search.Expr {
 		if rapid.Bool().Draw(t, "compare") {
 			return search.Compare{Field: fieldNames().Draw(t, "field"), Value: patterns().Draw(t, "value")}
+		}
+		if rapid.IntRange(0, 3).Draw(t, "order") == 0 {
+			sign := rapid.SampledFrom([]search.Sign{"<", "<=", ">", ">="}).Draw(t, "sign")
+			value := rapid.SampledFrom([]string{"", "0", "6", "200", "1e3", "-1", "a", "konnect", "2026"}).Draw(t, "bound")
+			return search.Order{Field: fieldNames().Draw(t, "field"), Sign: sign, Value: value}
 		}
 		p := patterns().Draw(t, "keyword")
 		if p.Any() || len(p) == 1 && p[0] == "" {
@@ -67,14 +73,20 @@ func records() *rapid.Generator[search.Record] {
 		text := func(label string) string { return Texts().Draw(t, label) }
 		var fields []search.Field
 		for range rapid.IntRange(0, 4).Draw(t, "fields") {
-			fields = append(fields, field(fieldNames().Draw(t, "name"), text("value")))
+			value := rapid.OneOf(Texts(), rapid.SampledFrom([]string{"true", "false", "TRUE", "0", "200", "007", "70000", "-1"})).Draw(t, "value")
+			fields = append(fields, field(fieldNames().Draw(t, "name"), value))
+		}
+		at, identity := moments().Draw(t, "time"), rapid.Byte().Draw(t, "identity")
+		timed := identity%2 == 0 // then a line's time is always the same
+		if timed {
+			at = noon.Add(time.Duration(identity) * 16 * time.Microsecond)
 		}
 		return search.Record{
-			Time: moments().Draw(t, "time"), Receipt: moments().Draw(t, "receipt"),
+			Time: at, Timed: timed, Receipt: moments().Draw(t, "receipt"),
 			SourceID: rapid.SampledFrom([]string{"1", "2"}).Draw(t, "source id"),
-			Identity: [16]byte{rapid.Byte().Draw(t, "identity")},
+			Identity: [16]byte{identity},
 			Source:   text("source"), Category: text("category"), Host: text("host"), Name: text("source name"),
-			Signature: text("signature"), KeyID: text("key id"), ParseError: text("parse error"),
+			Signature: text("signature"), KeyID: text("key id"), ParseError: text("parse error"), TimeNote: text("time note"),
 			Raw: text("raw"), Fields: fields,
 		}
 	})

@@ -115,7 +115,7 @@ func cancelledInsert(t *testing.T, open func(*testing.T) search.Store) {
 func reopening(t *testing.T, open func(*testing.T) search.Store) {
 	s := open(t)
 	records := lines(5)
-	records = append(records, line("fields", field("action", "list"), field("other", "x")), line("bytes \xff\x00"))
+	records = append(records, line("fields", field("action", "list"), field("other", "x"), field("status", "Odd")), line("bytes \xff\x00"))
 	insert(t, s, 7, records...)
 	before := findQuery(t, s, "")
 	if err := s.Close(); err != nil {
@@ -124,6 +124,7 @@ func reopening(t *testing.T, open func(*testing.T) search.Store) {
 	s = start(t, open)
 	wantPosition(t, s, 7)
 	wantSame(t, findQuery(t, s, ""), before)
+	wantRaw(t, findQuery(t, s, "status=odd status=* status=o*"), "fields")
 	if stored := insert(t, s, 7, line("again")); stored != 0 {
 		t.Errorf("an old batch is stored again after reopening")
 	}

@@ -31,7 +31,7 @@ func answersAsMatch(t *testing.T, open func(*testing.T) search.Store) {
 		if err != nil || stored != len(kept) {
 			t.Fatalf("stored %d, %v; want %d", stored, err, len(kept))
 		}
-		for range 4 {
+		for range 2 {
 			wantAnswer(t, s, mine, kept, requests().Draw(t, "request"))
 		}
 	})

@@ -42,6 +42,12 @@ func Run(t *testing.T, open func(t *testing.T) search.Store) {
 		{"searches see whole batches while others are inserted", concurrency},
 		{"a search answers as Match does", answersAsMatch},
 		{"a source's lines are read in the order of storing", inOrderOfStoring},
+		{"a line of any form comes back byte for byte and is found by what stands in it", rewrittenLines},
+		{"a keyword is found wherever it stands in a line", everyForm},
+		{"a line is known again by its own time, or without", timedLines},
+		{"what was stored is read in its order", storedOrder},
+		{"what expires is gone as a whole", expiring},
+		{"a search that has begun sees all of what expires", expiringUnderASearch},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
 	}
