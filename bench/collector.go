@@ -53,8 +53,60 @@ func collectorGroup(ctx context.Context) error {
 	if err := collectVerified(ctx, jwksURL, signer); err != nil {
 		return err
 	}
-	// collect_syslog_events_per_s belongs here: the same lines over TCP.
+	if err := collectSyslog(jwksURL, signer); err != nil {
+		return err
+	}
 	return collectUnsigned(ctx)
+}
+
+// collectSyslog sends signed events over 4 connections of syslog, as bare lines.
+func collectSyslog(jwksURL string, signer *audit.Signer) error {
+	const connections = 4
+	streams := make([][]byte, connections)
+	for i := range collectEvents {
+		e := collectSample(i)
+		streams[i%connections] = append(signer.AppendLine(streams[i%connections], audit.CEF, &e), '\n')
+	}
+	c, err := startCollector(jwksURL)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	address, err := c.ask("syslog")
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	var sending errgroup.Group
+	for _, stream := range streams {
+		sending.Go(func() error { return sendStream(address, stream) })
+	}
+	if err := sending.Wait(); err != nil {
+		return err
+	}
+	if _, err := c.ask("flush"); err != nil {
+		return err
+	}
+	report("collect_syslog_events_per_s", collectEvents/time.Since(start).Seconds(), "1/s")
+	return nil
+}
+
+// sendStream writes to a syslog server and returns when that has taken all of it:
+// it closes the connection then.
+func sendStream(address string, stream []byte) error {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.Write(stream); err != nil {
+		return err
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, conn)
+	return err
 }
 
 // verifyCost measures what the signature of a line costs one processor, alone and

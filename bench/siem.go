@@ -29,6 +29,7 @@ type siem struct {
 	mux     *http.ServeMux
 	store   *duckdb.Store
 	indexer *collector.Indexer
+	syslog  string // the address of syslog over TCP
 	closers []func()
 
 	following sync.WaitGroup
@@ -75,6 +76,9 @@ func openSIEM(ctx context.Context, jwksURL string) (_ *siem, err error) {
 		return nil, err
 	}
 	collector.NewReceiver(catalog, intake, metrics, logger).Routes(s.mux)
+	if err := s.openSyslog(collector.NewSyslog(catalog, intake, metrics, prometheus.NewRegistry(), logger)); err != nil {
+		return nil, err
+	}
 	s.run()
 	return s, nil
 }
@@ -86,9 +90,26 @@ func (s *siem) makeSource(ctx context.Context, catalog *collector.Catalog) error
 	if err != nil {
 		return err
 	}
-	source, err := catalog.CreateSource(ctx, collector.Source{CollectorID: c.ID, Name: "Konnect"})
+	source, err := catalog.CreateSource(ctx, collector.Source{CollectorID: c.ID, Name: "Konnect", Syslog: &collector.SyslogFrom{}})
 	s.path = "/receiver/v1/http/" + source.Code
 	return err
+}
+
+func (s *siem) openSyslog(door *collector.Syslog) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s.syslog = listener.Addr().String()
+	ended := make(chan struct{})
+	go func() { defer close(ended); door.ServeTCP(listener) }()
+	s.closers = append(s.closers, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		door.Shutdown(ctx)
+		<-ended
+	})
+	return nil
 }
 
 func (s *siem) run() {
@@ -152,6 +173,8 @@ func (s *siem) obey(ctx context.Context, command string) (answer string, err err
 	switch command {
 	case "flush": // wait until everything is searchable
 		return "flushed", s.indexer.Flush(ctx)
+	case "syslog": // where messages are taken
+		return s.syslog, nil
 	case "wait": // how long lines take to be searchable, at worst but 1 %; and begin anew
 		s.following.Wait()
 		s.mu.Lock()
