@@ -86,18 +86,22 @@ func (f *apiFlags) request(ctx context.Context, method, path string, body any) (
 	return request, nil
 }
 
-// client follows no redirects: they would take the token elsewhere.
-func (f *apiFlags) client() (*http.Client, error) {
+func (f *apiFlags) client() (*http.Client, error) { return newClient(f.CA, 90*time.Second) }
+
+// newClient makes a client that trusts the authorities of a PEM file, if one is
+// named, in place of the system's. It follows no redirects: they would take
+// secrets elsewhere.
+func newClient(ca string, timeout time.Duration) (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	if f.CA != "" {
-		roots, err := readPool(f.CA)
+	if ca != "" {
+		roots, err := readPool(ca)
 		if err != nil {
 			return nil, fmt.Errorf("--ca: %w", err)
 		}
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
 	return &http.Client{
-		Transport: transport, Timeout: 90 * time.Second,
+		Transport: transport, Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
 }

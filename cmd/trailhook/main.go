@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,6 +36,8 @@ type cli struct {
 	Destination destinationCommand `cmd:"" help:"Test destinations."`
 	Replay      replayCommand      `cmd:"" help:"Send the events of a time to the webhook again."`
 	SetAside    setAsideCommand    `cmd:"" help:"List, send again or delete lines that a webhook's endpoint refused."`
+	Search      searchCommand      `cmd:"" help:"Search what the SIEM's side has."`
+	Tail        tailCommand        `cmd:"" help:"Show lines as the SIEM's side stores them."`
 	Verify      verifyCommand      `cmd:"" help:"Verify the signatures of audit lines."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
@@ -49,7 +52,8 @@ type streams struct {
 func main() { os.Exit(run()) }
 
 // run runs the command line of the process and returns its exit status: 0 when
-// it did what was asked, 1 when it could not, 2 when the command line is wrong.
+// it did what was asked, 1 when it could not, 2 when the command line is wrong. A
+// command whose status says something else returns an [exit].
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -72,10 +76,22 @@ func run() int {
 	}
 	if err := command.Run(); err != nil {
 		fmt.Fprintf(os.Stderr, "trailhook: %v\n", err)
+		if e, ok := errors.AsType[*exit](err); ok {
+			return e.status
+		}
 		return 1
 	}
 	return 0
 }
+
+// exit is an error with an exit status of its own.
+type exit struct {
+	status int
+	err    error
+}
+
+func (e *exit) Error() string { return e.err.Error() }
+func (e *exit) Unwrap() error { return e.err }
 
 type versionCommand struct{}
 

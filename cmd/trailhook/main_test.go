@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"served": served, "inuse": inUse, "masterkey": masterKeyFrom},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"served": served, "inuse": inUse, "masterkey": masterKeyFrom, "siem": siemWith},
 		Setup: func(env *testscript.Env) error {
 			// The temporary folders of a command belong to its test.
 			env.Setenv("TMPDIR", env.WorkDir)

@@ -96,7 +96,7 @@ func TestTheReadmesTutorialWorksByCopyAndPaste(t *testing.T) {
 	// The binary under test, by the name that the README has for it.
 	script = fmt.Sprintf("trailhook() { %s=1 %q \"$@\"; }\n", asTrailhook, os.Args[0]) + script
 	out := bash(t, script)
-	for _, want := range []string{"Authz.control-planes", `"_signature":"valid"`, "valid\t-:1"} {
+	for _, want := range []string{"Authz.control-planes", `"_signature":"valid"`, "valid\t-:1", "action  granted  _count"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, out)
 		}

@@ -33,6 +33,7 @@ type Indexer struct {
 	logger  *slog.Logger
 	purge   func(ctx context.Context, last uint64) error
 	idle    time.Duration
+	feed    *Feed
 
 	mu       sync.Mutex
 	position uint64        // up to where the store has the intake
@@ -51,9 +52,12 @@ func NewIndexer(ctx context.Context, intake *Intake, store search.Store, keys *K
 	}
 	return &Indexer{
 		intake: intake, store: store, keys: keys, metrics: metrics, logger: logger, purge: intake.purge, idle: idleTime,
-		position: position, moved: make(chan struct{}),
+		feed: newFeed(), position: position, moved: make(chan struct{}),
 	}, nil
 }
+
+// Feed returns where those hear of records who want them as they are stored.
+func (x *Indexer) Feed() *Feed { return x.feed }
 
 // Run indexes until ctx ends, and returns nil then: what is not inserted stays
 // in the intake. An error of the store or of the intake is logged once, and
@@ -160,6 +164,9 @@ func (x *Indexer) insert(ctx context.Context, b batch) error {
 		return err
 	}
 	x.metrics.indexed(b.records, stored)
+	if stored > 0 {
+		x.feed.publish(b.records)
+	}
 	x.advance(b.last)
 	x.purgeIndexed(ctx)
 	return nil

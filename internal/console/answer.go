@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -47,8 +48,8 @@ func readAnswer(response *capture) (answer, error) {
 		if err := json.Unmarshal(line, &record); err != nil {
 			return a, err
 		}
-		if _, is := record["_time"]; !is { // only the line that tells of an error has no time
-			a.cut = record["error"]
+		if _, is := record["_time"]; !is { // only the line that tells of an error has no time, and rows of tables
+			a.cut = cmp.Or(record["error"], "This page shows lines, and the query makes a table: ask trailhook search, or the API.")
 			return a, nil
 		}
 		a.rows = append(a.rows, newRow(record))

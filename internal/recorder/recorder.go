@@ -120,6 +120,10 @@ func (t *Trail) Authorized(action, resource string, granted bool) {
 	t.pending = append(t.pending, event)
 }
 
+// Asked says what a request asks for, for its access event, where that is not in
+// its address.
+func (t *Trail) Asked(query string) { t.query = query }
+
 // Accessed adds the request itself with the status of its answer.
 func (t *Trail) Accessed(status int) {
 	event := t.event(audit.Access)

@@ -46,21 +46,37 @@ const (
 // than Setting.MaxBytes allows, and fails with [ErrTooMuch] where it would.
 func Evaluate(q Query, records iter.Seq2[Record, error], s Setting) (Answer, error) {
 	e := newEvaluator(s)
+	all, err := e.through(q, records, nil)
+	if err != nil {
+		return Answer{}, err
+	}
+	if q.Aggregates() {
+		table, err := e.table(q.Columns(), all)
+		return Answer{Table: table}, err
+	}
+	return e.messages(all)
+}
+
+// through gives the rows of the answer. Of a query that aggregates, each, unless
+// it is nil, sees the messages that the first table is made of.
+func (e *evaluator) through(q Query, records iter.Seq2[Record, error], each func(Found) error) (rows, error) {
 	all := e.filtered(q.Filter, records)
+	aggregated := false
 	for i, stage := range q.Stages {
 		var previous Stage
 		if i > 0 {
 			previous = q.Stages[i-1]
 		}
+		if _, ok := stage.(Aggregate); ok && !aggregated {
+			aggregated = true
+			all = seen(all, each)
+		}
 		var err error
 		if all, err = e.apply(stage, previous, all); err != nil {
-			return Answer{}, err
+			return nil, err
 		}
 	}
-	if q.Aggregates() {
-		return e.table(q.Columns(), all)
-	}
-	return e.messages(all)
+	return all, nil
 }
 
 // rows is what goes from stage to stage. An error comes last.
@@ -136,18 +152,18 @@ func (e *evaluator) apply(stage, previous Stage, in rows) (rows, error) {
 	}, nil
 }
 
-func (e *evaluator) table(columns []Column, all rows) (Answer, error) {
+func (e *evaluator) table(columns []Column, all rows) (*Table, error) {
 	table := &Table{Columns: columns, Rows: [][]Value{}}
 	for r, err := range all {
 		if err == nil {
 			err = e.holdRow(r)
 		}
 		if err != nil {
-			return Answer{}, err
+			return nil, err
 		}
 		table.Rows = append(table.Rows, r.values(columns))
 	}
-	return Answer{Table: table}, nil
+	return table, nil
 }
 
 func (e *evaluator) messages(all rows) (Answer, error) {

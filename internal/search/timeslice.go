@@ -2,6 +2,7 @@ package search
 
 import (
 	"errors"
+	"math"
 	"strconv"
 	"time"
 )
@@ -49,19 +50,20 @@ func (s Timeslice) Range(from, to time.Time) (Timeslice, error) {
 	if from.IsZero() || to.IsZero() {
 		return s, errors.New("timeslice by a number of buckets: the search needs a range of time (or give the width: timeslice 5m)")
 	}
-	count := time.Duration(s.Buckets)
+	// Divided, as a product of what a query and its range say may not fit.
+	least := (to.Sub(from)-1)/time.Duration(s.Buckets) + 1
 	s.Buckets, s.Width = 0, 7*day
 	for _, width := range [...]time.Duration{
 		time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
 		time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
 		time.Hour, 2 * time.Hour, 4 * time.Hour, 6 * time.Hour, 12 * time.Hour, day, 7 * day,
 	} {
-		if to.Sub(from) <= count*width {
+		if least <= width {
 			s.Width = width
 			return s, nil
 		}
 	}
-	for to.Sub(from) > count*s.Width {
+	for s.Width < least && s.Width <= math.MaxInt64/2 {
 		s.Width *= 2
 	}
 	return s, nil

@@ -201,6 +201,9 @@ func (s *Server) shutdown() error {
 		s.platform.stop()
 		s.closeIdle()
 	}
+	if s.siem != nil {
+		s.siem.api.EndTails()
+	}
 	errs = append(errs, s.collect.shutdown(), s.ops.shutdown(), s.syslog.stop())
 	if s.siem != nil {
 		errs = append(errs, s.siem.stop())

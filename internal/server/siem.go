@@ -25,6 +25,7 @@ type siem struct {
 	indexer *collector.Indexer
 	forward *collector.Forwarder
 	expiry  *collector.Retention
+	api     *sumo.API
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
@@ -74,10 +75,12 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 	p.expiry = collector.NewRetention(p.store, days, metrics, s.logger)
 	mux := http.NewServeMux()
 	collector.NewReceiver(p.catalog, intake, metrics, s.logger).Routes(mux)
-	sumo.New(sumo.Options{
-		Catalog: p.catalog, Forwarder: p.forward, Store: p.store, Recorder: s.siemRecorder(collector.NewOwn(intake, metrics)),
-		Logger: s.logger, Metrics: s.metrics, BaseURL: s.SIEMURL, AllowHTTPKeys: s.config.AllowPrivateDestinations,
-	}).Routes(mux)
+	p.api = sumo.New(sumo.Options{
+		Catalog: p.catalog, Forwarder: p.forward, Store: p.store, Feed: p.indexer.Feed(),
+		Recorder: s.siemRecorder(collector.NewOwn(intake, metrics)),
+		Logger:   s.logger, Metrics: s.metrics, BaseURL: s.SIEMURL, AllowHTTPKeys: s.config.AllowPrivateDestinations,
+	})
+	p.api.Routes(mux)
 	pages, err := console.New(mux, s.logger)
 	if err != nil {
 		return err
@@ -160,6 +163,9 @@ func (p *siem) stop() error {
 
 func (p *siem) close() error {
 	var err error
+	if p.api != nil {
+		p.api.Close()
+	}
 	if p.forward != nil {
 		p.forward.Close()
 	}

@@ -1,7 +1,7 @@
 // Package sumo is the SIEM's API: the part of Sumo Logic's that manages
-// collectors, HTTP sources and access keys, in its paths, JSON and errors, so
-// that its clients and its Terraform provider work unchanged; and Trailhook's
-// own search, GET /trailhook/v1/search.
+// collectors, HTTP sources and access keys, and its search jobs, in its paths,
+// JSON and errors, so that its clients and its Terraform provider work unchanged;
+// and Trailhook's own GET /trailhook/v1/search and GET /trailhook/v1/tail.
 //
 // Every call authenticates with HTTP Basic, an access id and its key, whose role
 // says what it may do. Calls leave audit events: see record.go. What
@@ -23,6 +23,7 @@ import (
 
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/collector"
+	"github.com/trailhook/trailhook/internal/jobs"
 	"github.com/trailhook/trailhook/internal/recorder"
 	"github.com/trailhook/trailhook/internal/search"
 )
@@ -32,9 +33,12 @@ type Options struct {
 	Catalog   *collector.Catalog
 	Forwarder *collector.Forwarder
 	Store     search.Store
+	Feed      *collector.Feed    // what tails follow
 	Recorder  *recorder.Recorder // whose journal is a collector.Own
 	Logger    *slog.Logger
 	Metrics   prometheus.Registerer
+	// JobLimits bound search jobs; what is zero stands for the package's default.
+	JobLimits jobs.Limits
 	// BaseURL is how this server is reached from outside, such as
 	// "https://siem.example.com": the addresses of sources begin with it.
 	BaseURL string
@@ -53,12 +57,14 @@ type API struct {
 	store         search.Store
 	recorder      *recorder.Recorder
 	failures      *failures
+	jobs          *jobs.Jobs
+	tails         *tails
 	logger        *slog.Logger
 	baseURL       string
 	allowHTTPKeys bool
 }
 
-// New makes the API.
+// New makes the API. Close ends what runs in it beyond a call.
 func New(o Options) *API {
 	return &API{
 		catalog:       o.Catalog,
@@ -66,10 +72,22 @@ func New(o Options) *API {
 		store:         scoped{o.Store},
 		recorder:      o.Recorder,
 		failures:      newFailures(o.Metrics),
+		jobs:          jobs.New(scoped{o.Store}, o.JobLimits, o.Logger),
+		tails:         newTails(o.Feed),
 		logger:        o.Logger,
 		baseURL:       strings.TrimSuffix(o.BaseURL, "/"),
 		allowHTTPKeys: o.AllowHTTPKeys,
 	}
+}
+
+// EndTails ends the tails, which would go on as long as their readers want, and
+// lets no more begin: before a server's shutdown, which waits for all calls.
+func (a *API) EndTails() { a.tails.end() }
+
+// Close ends the tails and the search jobs, and waits for the jobs.
+func (a *API) Close() {
+	a.tails.end()
+	a.jobs.Close()
 }
 
 // endpoint is what there is at a path.
@@ -99,8 +117,18 @@ func (a *API) Routes(mux *http.ServeMux) {
 			methods{"GET": a.listAccessKeys, "POST": a.createAccessKey}},
 		"/api/v1/accessKeys/{id}": {"accessKeys/{id}", closed,
 			methods{"PUT": a.updateAccessKey, "DELETE": a.deleteAccessKey}},
+		"/api/v1/search/jobs": {"search/jobs", searchable,
+			methods{"POST": a.createSearchJob}},
+		"/api/v1/search/jobs/{id}": {"search/jobs/{id}", searchable,
+			methods{"GET": a.getSearchJob, "DELETE": a.deleteSearchJob}},
+		"/api/v1/search/jobs/{id}/messages": {"search/jobs/{id}", searchable,
+			methods{"GET": a.getSearchJobMessages}},
+		"/api/v1/search/jobs/{id}/records": {"search/jobs/{id}", searchable,
+			methods{"GET": a.getSearchJobRecords}},
 		"/trailhook/v1/search": {"search", searchable,
 			methods{"GET": a.search}},
+		"/trailhook/v1/tail": {"search", searchable,
+			methods{"GET": a.tail}},
 		"/api/v1/":       {},
 		"/trailhook/v1/": {},
 	} {

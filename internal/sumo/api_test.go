@@ -34,6 +34,7 @@ type siem struct {
 	mux     *http.ServeMux
 	metrics *prometheus.Registry
 	options Options // of the API
+	api     *API
 	id, key string
 }
 
@@ -94,10 +95,12 @@ func (s *siem) serve(store search.Store, masterKey string, logger *slog.Logger) 
 	s.t.Cleanup(forwarder.Close)
 	collector.NewReceiver(s.catalog, intake, metrics, logger).Routes(s.mux)
 	s.options = Options{
-		Catalog: s.catalog, Forwarder: forwarder, Store: store, Logger: logger, Metrics: s.metrics, BaseURL: "https://siem.example/",
+		Catalog: s.catalog, Forwarder: forwarder, Store: store, Feed: s.indexer.Feed(), Logger: logger, Metrics: s.metrics, BaseURL: "https://siem.example/",
 		Recorder: recorder.New(recorder.Options{Journal: collector.NewOwn(intake, metrics), Service: Service, Now: time.Now, PrincipalNames: true}),
 	}
-	New(s.options).Routes(s.mux)
+	s.api = New(s.options)
+	s.t.Cleanup(s.api.Close)
+	s.api.Routes(s.mux)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.indexer.Run(ctx) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/trailhook/trailhook/internal/collector"
@@ -40,6 +41,14 @@ type callKey struct{}
 func callerOf(r *http.Request) collector.AccessKey {
 	c, _ := r.Context().Value(callKey{}).(*call)
 	return c.key
+}
+
+// recordQuery has the call's access event tell what was searched for, as if it
+// stood in the address.
+func recordQuery(r *http.Request, query string) {
+	if c, ok := r.Context().Value(callKey{}).(*call); ok {
+		c.trail.Asked(url.Values{"query": {query}}.Encode())
+	}
 }
 
 // attach gives the request the context of the call. A change goes on when the
@@ -102,6 +111,9 @@ func (c *call) lose() {
 	header.Set("Retry-After", retryAfter)
 	answer(c.ResponseWriter, errUnrecorded.status, errUnrecorded.body(newErrorID()))
 }
+
+// Unwrap is for [http.ResponseController]: a tail flushes, and has no deadline.
+func (c *call) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 // Write is the handler's.
 func (c *call) Write(data []byte) (int, error) {

@@ -16,10 +16,15 @@ type scoped struct{ search.Store }
 
 // Search implements [search.Store].
 func (s scoped) Search(ctx context.Context, r search.Request) iter.Seq2[search.Record, error] {
-	if !namesSource(r.Query) {
-		r.Query = search.And{Terms: append([]search.Expr{r.Query}, outOfScope()...)}
-	}
+	r.Query = inScope(r.Query)
 	return s.Store.Search(ctx, r)
+}
+
+func inScope(filter search.Expr) search.Expr {
+	if namesSource(filter) {
+		return filter
+	}
+	return search.And{Terms: append([]search.Expr{filter}, outOfScope()...)}
 }
 
 func outOfScope() []search.Expr {

@@ -1,12 +1,11 @@
 package sumo
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/trailhook/trailhook/internal/search"
@@ -18,109 +17,141 @@ const (
 	// defaultFrom is how far a search goes back that says nothing about it. A
 	// day, not Sumo Logic's 15 minutes: who tries it first finds something.
 	defaultFrom = "-24h"
+
+	// searchTime is how long a search may take whose caller waits for the answer.
+	// It ends before the connection does, so that the caller hears why.
+	searchTime = 100 * time.Second
 )
 
-// search answers GET /trailhook/v1/search?query=&from=&to=&limit=&byReceiptTime=
-// with a stream of JSON objects, one a line, newest first. from is included,
-// to is not; without to there is no end, for clocks differ. An error after the
-// stream began ends it with a line {"error": …}: a result without one is whole.
+var (
+	errSearchTime = errors.New("the search took longer than " + searchTime.String() + ": narrow its filter or its time, or make it a search job")
+	errGone       = errors.New("the client went away")
+)
+
+// search answers GET /trailhook/v1/search?query=&from=&to=&timeZone=&limit=&byReceiptTime=&format=
+// with a stream of JSON objects, one a line: messages, newest first unless the
+// query sorts them, or the rows of its table. Values are strings, and null in a
+// table where there is none. from is included, to is not; without to there is no
+// end, for clocks differ. An error after the stream began ends it with a line
+// {"error": …}: a result without one is whole, up to its limit.
+//
+// With format=csv, or an Accept of text/csv, it is CSV: see writeCSV.
 func (a *API) search(w http.ResponseWriter, r *http.Request) error {
-	request, err := parseSearch(r, time.Now())
+	asked, err := parseSearch(r, time.Now())
 	if err != nil {
 		return err
 	}
+	asCSV, err := wantsCSV(r)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeoutCause(r.Context(), searchTime, errSearchTime)
+	defer stop()
+	// The limit for sending a request would otherwise end it, though it was sent.
+	http.NewResponseController(w).SetReadDeadline(time.Time{})
+	if asCSV {
+		return a.searchCSV(ctx, w, asked)
+	}
+	return a.searchLines(ctx, w, asked)
+}
+
+func (a *API) searchLines(ctx context.Context, w http.ResponseWriter, asked search.Search) error {
 	out := &lineWriter{w: w}
-	for record, err := range a.store.Search(r.Context(), request) {
-		if err != nil && !out.begun {
-			return err
-		}
-		if err != nil {
-			id := newErrorID()
-			a.logger.Error("a search broke off", "id", id, "error", err)
-			out.write([]field{{"error", "the search broke off, the result is not complete: see the server's log for " + id}})
+	table, err := asked.Run(ctx, a.store, func(f search.Found) error {
+		if asked.Query.Aggregates() {
 			return nil
 		}
-		if out.write(recordFields(&record)) != nil {
-			return nil // the client went away
-		}
+		message := f.Message()
+		return out.write(recordFields(&message))
+	})
+	if err == nil && table != nil {
+		err = out.table(table)
 	}
-	out.begin()
+	switch {
+	case err == nil:
+		out.begin()
+		return nil
+	case isGone(err):
+		return nil
+	case !out.begun:
+		return searchProblem(err)
+	}
+	told := problemOf(searchProblem(err)).message
+	if problemOf(searchProblem(err)).status >= http.StatusInternalServerError {
+		id := newErrorID()
+		a.logger.Error("a search broke off", "id", id, "error", err)
+		told = "see the server's log for " + id
+	}
+	out.write([]field{{"error", "the search broke off, the result is not complete: " + told}})
 	return nil
 }
 
-func parseSearch(r *http.Request, now time.Time) (search.Request, error) {
-	var request search.Request
+// isGone says whether a search ended because its caller did.
+func isGone(err error) bool { return errors.Is(err, errGone) || errors.Is(err, context.Canceled) }
+
+// searchProblem gives an error the answer that its cause deserves.
+func searchProblem(err error) error {
+	switch {
+	case errors.Is(err, search.ErrTooMuch):
+		return &problem{http.StatusBadRequest, "search_too_large", search.ErrTooMuch.Error()}
+	case errors.Is(err, errSearchTime):
+		return &problem{http.StatusBadRequest, "search_too_long", errSearchTime.Error()}
+	}
+	return err
+}
+
+func parseSearch(r *http.Request, now time.Time) (search.Search, error) {
+	s := search.Search{Setting: search.Setting{Now: now, To: now}, OpenEnd: true}
 	query := r.URL.Query()
 	var err error
-	if request.Query, err = search.Parse(query.Get("query")); err != nil {
-		if wrong, ok := errors.AsType[*search.SyntaxError](err); ok {
-			return request, &problem{http.StatusBadRequest, "invalid_query", wrong.Error()}
-		}
-		return request, badRequest("query: %v", err)
+	if s.Query, err = parseQuery(query.Get("query")); err != nil {
+		return s, err
 	}
-	if request.Limit, err = queryNumber(r, "limit", defaultLimit, 1, maxLimit); err != nil {
-		return request, err
+	limit := defaultLimit
+	if s.Query.Aggregates() {
+		limit = maxLimit // a table that is cut says something else
+	}
+	if s.Limit, err = queryNumber(r, "limit", limit, 1, maxLimit); err != nil {
+		return s, err
+	}
+	if s.Setting.Zone, err = parseZone(query.Get("timeZone")); err != nil {
+		return s, err
 	}
 	from := query.Get("from")
 	if from == "" {
 		from = defaultFrom
 	}
-	if request.From, err = parseTime(from, now); err != nil {
-		return request, badRequest("from %q %v", from, err)
+	if s.Setting.From, err = parseTime(from, now, s.Setting.Zone); err != nil {
+		return s, badRequest("from %q %v", from, err)
 	}
 	if to := query.Get("to"); to != "" {
-		if request.To, err = parseTime(to, now); err != nil {
-			return request, badRequest("to %q %v", to, err)
+		s.OpenEnd = false
+		if s.Setting.To, err = parseTime(to, now, s.Setting.Zone); err != nil {
+			return s, badRequest("to %q %v", to, err)
 		}
 	}
 	if text := query.Get("byReceiptTime"); text != "" {
-		if request.ByReceiptTime, err = strconv.ParseBool(text); err != nil {
-			return request, badRequest("byReceiptTime must be true or false")
+		if s.Setting.ByReceiptTime, err = strconv.ParseBool(text); err != nil {
+			return s, badRequest("byReceiptTime must be true or false")
 		}
 	}
-	return request, nil
+	return s, nil
 }
 
-// parseTime reads RFC 3339, milliseconds since the epoch, "now", or a time
-// before now, such as -15m or -7d (units s, m, h, d, w).
-func parseTime(text string, now time.Time) (time.Time, error) {
-	if text == "now" {
-		return now, nil
+// parseQuery reads a query of the language. What is wrong with it is told with
+// the place, as LINE:COLUMN: at the beginning of the message.
+func parseQuery(text string) (search.Query, error) {
+	query, err := search.ParseQuery(text)
+	if wrong, ok := errors.AsType[*search.SyntaxError](err); ok {
+		return query, &problem{http.StatusBadRequest, "invalid_query", wrong.Error()}
 	}
-	if back, ok := strings.CutPrefix(text, "-"); ok {
-		return parseBack(back, now)
-	}
-	if ms, err := strconv.ParseInt(text, 10, 64); err == nil && ms < 1<<52 {
-		return time.UnixMilli(ms).UTC(), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, errNoTime
-	}
-	return at, nil
-}
-
-var errNoTime = errors.New("is not a time: give RFC 3339, milliseconds since the epoch, now, or a time before now such as -15m or -7d")
-
-func parseBack(text string, now time.Time) (time.Time, error) {
-	const most = 100 * 366 * 24 * time.Hour
-	if text == "" {
-		return time.Time{}, errNoTime
-	}
-	unit, ok := map[byte]time.Duration{
-		's': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour,
-	}[text[len(text)-1]]
-	n, err := strconv.ParseUint(text[:len(text)-1], 10, 32)
-	if !ok || err != nil || time.Duration(n) > most/unit {
-		return time.Time{}, errNoTime
-	}
-	return now.Add(-time.Duration(n) * unit), nil
+	return query, err
 }
 
 type field struct{ name, value string }
 
-// recordFields gives the metadata first, then what was parsed. No parsed field
-// begins with an underscore, so none can pass for metadata.
+// recordFields gives the metadata first, then what was parsed and what stages set.
+// Of a name that comes twice the first counts, so that nothing passes for metadata.
 func recordFields(r *search.Record) []field {
 	fields := []field{
 		{"_time", r.Time.Format(millis)},
@@ -136,8 +167,13 @@ func recordFields(r *search.Record) []field {
 		{"_time_note", r.TimeNote},
 		{"_raw", r.Raw},
 	}
+	return appendFields(fields, r)
+}
+
+func appendFields(fields []field, r *search.Record) []field {
+	metadata := fields
 	for _, f := range r.Fields {
-		if !strings.HasPrefix(f.Name, "_") {
+		if !slices.ContainsFunc(metadata, func(m field) bool { return m.name == f.Name }) {
 			fields = append(fields, field{f.Name, f.Value})
 		}
 	}
@@ -145,46 +181,3 @@ func recordFields(r *search.Record) []field {
 }
 
 const millis = "2006-01-02T15:04:05.000Z07:00"
-
-// lineWriter writes JSON objects, one a line.
-type lineWriter struct {
-	w     http.ResponseWriter
-	begun bool
-	line  bytes.Buffer
-}
-
-// begin sends the headers; from then on the status is 200.
-func (o *lineWriter) begin() {
-	if !o.begun {
-		o.w.Header().Set("Content-Type", "application/x-ndjson")
-		o.begun = true
-		o.w.WriteHeader(http.StatusOK)
-	}
-}
-
-// write sends one object. Bytes of a raw line that are not UTF-8 become U+FFFD:
-// JSON has no other way.
-func (o *lineWriter) write(fields []field) error {
-	o.begin()
-	o.line.Reset()
-	for i, f := range fields {
-		separator := byte(',')
-		if i == 0 {
-			separator = '{'
-		}
-		o.line.WriteByte(separator)
-		o.text(f.name)
-		o.line.WriteByte(':')
-		o.text(f.value)
-	}
-	o.line.WriteString("}\n")
-	_, err := o.w.Write(o.line.Bytes())
-	return err
-}
-
-func (o *lineWriter) text(s string) {
-	encoder := json.NewEncoder(&o.line)
-	encoder.SetEscapeHTML(false)
-	encoder.Encode(s)                 // a string always encodes
-	o.line.Truncate(o.line.Len() - 1) // the newline that Encode adds
-}
