@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/trailhook/trailhook/internal/journal"
+	"github.com/trailhook/trailhook/internal/registry"
 )
 
 // The rule for lines that the endpoint refuses for what they hold (400, 413, 422)
@@ -131,7 +132,7 @@ func (r *replayer) refusedAll() failure {
 
 // setting is how the webhook and its destination are set up at this moment.
 func (r *replayer) setting() setting {
-	return r.Manager.setting(r.job.Scope())
+	return r.Manager.setting(registry.Scope(r.stream)) // not the job, which whoever delivers changes
 }
 
 // unwanted says why nothing more is to be sent; "" while there is no reason. A
