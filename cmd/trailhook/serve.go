@@ -14,6 +14,7 @@ import (
 
 	"github.com/trailhook/trailhook/internal/konnect"
 	"github.com/trailhook/trailhook/internal/outbound"
+	"github.com/trailhook/trailhook/internal/search/clickhouse"
 	"github.com/trailhook/trailhook/internal/server"
 )
 
@@ -24,6 +25,7 @@ type serveCommand struct {
 	OpsAddr  string `help:"Address of /metrics, /healthz and /readyz." default:"127.0.0.1:9091" env:"TRAILHOOK_OPS_ADDR"`
 	APIURL   string `name:"api-url" help:"URL by which clients reach the API, where it is not the address." env:"TRAILHOOK_API_URL" placeholder:"URL"`
 	SIEMURL  string `name:"siem-url" help:"URL by which clients reach the SIEM's side; the sources' URLs begin with it." env:"TRAILHOOK_SIEM_URL" placeholder:"URL"`
+	Search   string `help:"Where the SIEM's side keeps its lines: duckdb (a file in the data directory), or a database of ClickHouse by its native protocol; &cluster=NAME spreads it over a cluster." default:"duckdb" env:"TRAILHOOK_SEARCH" placeholder:"clickhouse://USER:PASSWORD@HOST:9000/DATABASE"`
 	Region   string `help:"Region of hosts that name none (us.api.… is region us)." default:"us" env:"TRAILHOOK_REGION"`
 	TLS      string `name:"tls" help:"off, auto (a local authority in the data directory), or CERT,KEY (two PEM files, read again when they change)." default:"off" env:"TRAILHOOK_TLS"`
 	Only     string `help:"Run one half only: platform or collector." enum:",platform,collector" default:"" env:"TRAILHOOK_ONLY"`
@@ -102,6 +104,9 @@ func (c *serveCommand) Validate() error {
 	if err := c.NATS.Validate(); err != nil {
 		return err
 	}
+	if _, err := c.search(); err != nil {
+		return err
+	}
 	if c.DestinationProxy != "" {
 		if _, err := outbound.ParseProxy(c.DestinationProxy); err != nil {
 			return fmt.Errorf("--destination-proxy: %w", err)
@@ -112,6 +117,18 @@ func (c *serveCommand) Validate() error {
 	}
 	_, err := networks("--trusted-proxies", c.TrustedProxies)
 	return err
+}
+
+// search is the address of the store, nil for the one in the data directory.
+func (c *serveCommand) search() (*clickhouse.Address, error) {
+	if c.Search == "duckdb" {
+		return nil, nil
+	}
+	address, err := clickhouse.ParseAddress(c.Search)
+	if err != nil {
+		return nil, fmt.Errorf("--search: neither duckdb nor the address of a database: %w", err)
+	}
+	return address, nil
 }
 
 func (c *serveCommand) validateBatch() error {
@@ -181,6 +198,7 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	config.DeliveryTimeout, config.MinPause, config.MaxPause = c.DeliveryTimeout, c.DeliveryMinPause, c.DeliveryMaxPause
 	config.Rates = konnect.Rates{Requests: c.APIRate, Token: c.APITokenRate, Failures: c.APIFailureRate}
 	config.PrincipalNames = c.PrincipalNames
+	config.Search, _ = c.search() // Validate has looked at it
 	config.DestinationCA = c.DestinationCA
 	if c.DestinationProxy != "" {
 		config.DestinationProxy, _ = outbound.ParseProxy(c.DestinationProxy) // Validate has looked at it

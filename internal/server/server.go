@@ -23,6 +23,7 @@ import (
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/konnect"
 	"github.com/trailhook/trailhook/internal/outbound"
+	"github.com/trailhook/trailhook/internal/search/clickhouse"
 )
 
 // Config says how a server is to run. Addresses are host:port; port 0 takes a
@@ -35,6 +36,8 @@ type Config struct {
 	// SyslogAddrs take syslog over TCP and UDP, SyslogTLSAddrs over TLS, for the
 	// SIEM's side.
 	SyslogAddrs, SyslogTLSAddrs []string
+
+	Search *clickhouse.Address // where the SIEM's side keeps its lines; nil: in DuckDB, in the data directory
 
 	APIURL  string // where clients reach the API; empty: derived from the address
 	SIEMURL string // where clients reach the SIEM's side; empty: derived from the address
@@ -127,7 +130,7 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 		failed:  make(chan error, 8),
 	}
 	if config.Broker.URLs != "" && config.SIEMAddr != "" {
-		return nil, errors.New("--nats: the SIEM's side keeps its lines in this process's own store, which a cluster cannot share: " +
+		return nil, errors.New("--nats: the SIEM's side is one process, which a cluster cannot share: " +
 			"start this process with --only platform, and the SIEM's side as one of its own with --only collector and without --nats")
 	}
 	defer func() {

@@ -13,7 +13,7 @@ import (
 	"github.com/trailhook/trailhook/internal/console"
 	"github.com/trailhook/trailhook/internal/outbound"
 	"github.com/trailhook/trailhook/internal/recorder"
-	"github.com/trailhook/trailhook/internal/search/duckdb"
+	"github.com/trailhook/trailhook/internal/search"
 	"github.com/trailhook/trailhook/internal/sumo"
 )
 
@@ -21,7 +21,7 @@ import (
 type siem struct {
 	handler http.Handler
 	catalog *collector.Catalog
-	store   *duckdb.Store
+	store   search.Store
 	indexer *collector.Indexer
 	forward *collector.Forwarder
 	expiry  *collector.Retention
@@ -58,7 +58,7 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 	if err != nil {
 		return err
 	}
-	if p.store, err = duckdb.Open(ctx, s.file("search.duckdb"), s.logger); err != nil {
+	if p.store, err = s.openStore(ctx); err != nil {
 		return err
 	}
 	metrics := collector.NewMetrics(s.metrics)
