@@ -53,6 +53,7 @@ type Catalog struct {
 	sources    *broker.Bucket[Source]
 	keys       *broker.Bucket[AccessKey]
 	counters   *broker.Bucket[int64]
+	lastLines  *broker.Bucket[time.Time] // when each source received its last line; see Statistics
 }
 
 // OpenCatalog makes the buckets of the catalog when they are missing and
@@ -75,6 +76,10 @@ func OpenCatalog(ctx context.Context, b *broker.Broker) (*Catalog, error) {
 		c.Close()
 		return nil, err
 	}
+	if c.lastLines, err = broker.OpenBucket[time.Time](ctx, b, "siem-last-lines"); err != nil {
+		c.Close()
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -91,6 +96,9 @@ func (c *Catalog) Close() {
 	}
 	if c.counters != nil {
 		c.counters.Close()
+	}
+	if c.lastLines != nil {
+		c.lastLines.Close()
 	}
 }
 
@@ -210,6 +218,16 @@ func (c *Catalog) nextID(ctx context.Context) (int64, error) {
 }
 
 func key(id int64) string { return strconv.FormatInt(id, 10) }
+
+// parseKey returns the id that a key was made of, and 0, which nothing has, for
+// what is no key.
+func parseKey(key string) int64 {
+	id, err := strconv.ParseInt(key, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return id
+}
 
 func withCollectorRevision(entry broker.Entry[Collector]) Collector {
 	entry.Value.Revision = entry.Revision

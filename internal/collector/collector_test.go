@@ -20,15 +20,16 @@ import (
 
 // system is a collector on its real engines.
 type system struct {
-	broker   *broker.Broker
-	catalog  *Catalog
-	intake   *Intake
-	store    search.Store
-	indexer  *Indexer
-	registry *prometheus.Registry
-	metrics  *Metrics
-	receiver *Receiver
-	udp      string // address of syslog
+	broker     *broker.Broker
+	catalog    *Catalog
+	intake     *Intake
+	store      search.Store
+	indexer    *Indexer
+	registry   *prometheus.Registry
+	metrics    *Metrics
+	statistics *Statistics // once keepStatistics was called
+	receiver   *Receiver
+	udp        string // address of syslog
 
 	frameTime, idleTime time.Duration // of syslog connections; 0: as always
 	mux                 *http.ServeMux

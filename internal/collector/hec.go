@@ -92,40 +92,41 @@ func (r *Receiver) hecRoutes(mux *http.ServeMux) {
 	for _, path := range []string{"/health", "/health/1.0"} {
 		mux.HandleFunc("/services/collector"+path, r.serveHealth)
 	}
-	mux.HandleFunc("/services/collector/ack", r.serveHEC(func(http.ResponseWriter, *http.Request) error {
-		return &hecError{hecAckDisabled, "ack"} // a 200 says already that the lines are on disk
+	mux.HandleFunc("/services/collector/ack", r.serveHEC(func(http.ResponseWriter, *http.Request) (int64, error) {
+		return thisServer, &hecError{hecAckDisabled, "ack"} // a 200 says already that the lines are on disk
 	}))
 }
 
 // serveHEC answers as Splunk does: 200 and code 0 when every event is durable.
-func (r *Receiver) serveHEC(receive func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+func (r *Receiver) serveHEC(receive func(http.ResponseWriter, *http.Request) (source int64, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		var err error = &rejection{http.StatusMethodNotAllowed, "method", "send events with POST"}
+		source := int64(thisServer)
 		if req.Method == http.MethodPost {
-			err = receive(w, req)
+			source, err = receive(w, req)
 		}
 		if err == nil {
 			answerHEC(w, hecSuccess, http.StatusOK, nil)
 			return
 		}
-		r.rejectHEC(w, req, err)
+		r.rejectHEC(w, req, source, err)
 	}
 }
 
-func (r *Receiver) rejectHEC(w http.ResponseWriter, req *http.Request, err error) {
+func (r *Receiver) rejectHEC(w http.ResponseWriter, req *http.Request, source int64, err error) {
 	if rejected, ok := errors.AsType[*hecError](err); ok {
 		status, _ := rejected.code.answer()
-		r.metrics.rejected.WithLabelValues(rejected.reason).Inc()
+		r.metrics.refused(source, rejected.reason)
 		answerHEC(w, rejected.code, status, nil)
 		return
 	}
 	if bad, ok := errors.AsType[*eventError](err); ok {
 		status, _ := bad.code.answer()
-		r.metrics.rejected.WithLabelValues("event").Inc()
+		r.metrics.refused(source, "event")
 		answerHEC(w, bad.code, status, &bad.number)
 		return
 	}
-	rejected := r.reject(w, req, err)
+	rejected := r.reject(w, req, source, err)
 	switch rejected.status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		// Splunk's own senders know 503 and code 9, and not all of them 429.
@@ -148,19 +149,19 @@ func answerHEC(w http.ResponseWriter, code hecCode, status int, event *int) {
 }
 
 // receiveEvents takes envelopes, each of which is a line.
-func (r *Receiver) receiveEvents(w http.ResponseWriter, req *http.Request) error {
+func (r *Receiver) receiveEvents(w http.ResponseWriter, req *http.Request) (source int64, err error) {
 	return r.receiveHEC(w, req, true, splitEvents)
 }
 
 // receiveRaw takes lines of any kind.
-func (r *Receiver) receiveRaw(w http.ResponseWriter, req *http.Request) error {
+func (r *Receiver) receiveRaw(w http.ResponseWriter, req *http.Request) (source int64, err error) {
 	return r.receiveHEC(w, req, false, splitLines)
 }
 
-func (r *Receiver) receiveHEC(w http.ResponseWriter, req *http.Request, envelopes bool, split func(io.Reader) (*grouper, error)) error {
+func (r *Receiver) receiveHEC(w http.ResponseWriter, req *http.Request, envelopes bool, split func(io.Reader) (*grouper, error)) (source int64, err error) {
 	origin, err := r.authorizeHEC(req)
 	if err != nil {
-		return err
+		return origin.SourceID, err
 	}
 	origin.HEC = envelopes
 	query := req.URL.Query()
@@ -174,9 +175,9 @@ func (r *Receiver) receiveHEC(w http.ResponseWriter, req *http.Request, envelope
 	}
 	taken, err := r.take(w, req, origin, split)
 	if err == nil && taken == 0 {
-		return &hecError{hecNoData, "no_data"}
+		return origin.SourceID, &hecError{hecNoData, "no_data"}
 	}
-	return err
+	return origin.SourceID, err
 }
 
 // serveHealth answers without a token, as Splunk does.
@@ -211,7 +212,7 @@ func (r *Receiver) authorizeHEC(req *http.Request) (Origin, error) {
 		ok = r.catalog.Authorized(accessKey)
 	}
 	if !ok {
-		return Origin{}, &hecError{hecInvalidToken, "unauthorized"}
+		return Origin{SourceID: source.ID}, &hecError{hecInvalidToken, "unauthorized"}
 	}
 	return source.origin(collector), nil
 }

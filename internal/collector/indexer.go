@@ -159,11 +159,17 @@ func (x *Indexer) Flush(ctx context.Context) error {
 // insert stores a batch. One that has begun is finished, so that a shutdown does
 // not cost the work.
 func (x *Indexer) insert(ctx context.Context, b batch) error {
+	before, err := x.store.Last(ctx)
+	if err != nil {
+		return err
+	}
 	stored, err := x.store.Insert(context.WithoutCancel(ctx), b.records, b.last)
 	if err != nil {
 		return err
 	}
-	x.metrics.indexed(b.records, stored)
+	tallies := tallyOf(b.records)
+	attribute(ctx, x.store, tallies, before, stored)
+	x.metrics.indexed(tallies)
 	if stored > 0 {
 		x.feed.publish(b.records)
 	}

@@ -1,12 +1,15 @@
 package collector
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/trailhook/trailhook/internal/search"
+	"github.com/trailhook/trailhook/audit"
 )
 
-// Metrics counts what the collector takes, refuses and indexes.
+// Metrics counts what the collector takes, refuses and indexes: all together for
+// Prometheus, and source by source for [Statistics].
 type Metrics struct {
 	received    prometheus.Counter
 	stored      prometheus.Counter
@@ -15,12 +18,14 @@ type Metrics struct {
 	expired     prometheus.Counter
 	verdicts    *prometheus.CounterVec
 	rejected    *prometheus.CounterVec
+	sources     *sources
 }
 
 // NewMetrics registers the counters; a second registration with the same
 // registerer panics.
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	m := &Metrics{
+		sources: &sources{began: time.Now()},
 		received: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "trailhook_collector_lines_received_total",
 			Help: "Lines that were taken: durable in the intake and acknowledged.",
@@ -54,13 +59,33 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) indexed(records []search.Record, stored int) {
-	m.stored.Add(float64(stored))
-	m.duplicates.Add(float64(len(records) - stored))
-	for i := range records {
-		m.verdicts.WithLabelValues(records[i].Signature).Inc()
-		if inQuarantine(&records[i]) {
-			m.quarantined.Inc()
+// took counts lines that a source has made durable.
+func (m *Metrics) took(sourceID int64, lines int, at time.Time) {
+	m.received.Add(float64(lines))
+	m.sources.of(sourceID).took(lines, at)
+}
+
+// refused counts a request to a source, or to [thisServer], of which no line was
+// acknowledged.
+func (m *Metrics) refused(sourceID int64, reason string) {
+	m.rejected.WithLabelValues(reason).Inc()
+	m.sources.of(sourceID).refused(reason, 1, time.Now())
+}
+
+// indexed counts the lines of an insert.
+func (m *Metrics) indexed(all []*tally) {
+	now := time.Now()
+	for _, t := range all {
+		m.stored.Add(float64(t.stored))
+		m.duplicates.Add(float64(t.lines - t.stored))
+		for verdict, lines := range t.verdicts {
+			if lines > 0 {
+				m.verdicts.WithLabelValues(audit.Verdict(verdict).String()).Add(float64(lines))
+			}
 		}
+		if t.quarantined {
+			m.quarantined.Add(float64(t.lines))
+		}
+		m.sources.of(t.source()).indexed(t, now)
 	}
 }

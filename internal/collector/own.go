@@ -47,6 +47,6 @@ func (o *Own) Append(ctx context.Context, _ string, events ...audit.Event) error
 	if err := o.intake.Append(ctx, origin, [][]byte{lines}); err != nil {
 		return fmt.Errorf("record %d audit events: %w", len(events), err)
 	}
-	o.metrics.received.Add(float64(len(events)))
+	o.metrics.took(ownSourceID, len(events), origin.ReceivedAt)
 	return nil
 }

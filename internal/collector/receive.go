@@ -64,18 +64,18 @@ func (e *rejection) Error() string { return e.message }
 
 // ServeHTTP implements [http.Handler] for the addresses of sources.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	err := r.receive(w, req)
+	source, err := r.receive(w, req)
 	if err == nil {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	rejected := r.reject(w, req, err)
+	rejected := r.reject(w, req, source, err)
 	http.Error(w, rejected.message, rejected.status)
 }
 
-// reject says what to answer after an error, counts it, and sets the headers
-// that belong to the answer.
-func (r *Receiver) reject(w http.ResponseWriter, req *http.Request, err error) *rejection {
+// reject says what to answer after an error, counts it for the source, and sets
+// the headers that belong to the answer.
+func (r *Receiver) reject(w http.ResponseWriter, req *http.Request, source int64, err error) *rejection {
 	rejected, ok := errors.AsType[*rejection](err)
 	switch {
 	case ok:
@@ -86,7 +86,7 @@ func (r *Receiver) reject(w http.ResponseWriter, req *http.Request, err error) *
 	default:
 		rejected = r.unavailable(req, err)
 	}
-	r.metrics.rejected.WithLabelValues(rejected.reason).Inc()
+	r.metrics.refused(source, rejected.reason)
 	switch rejected.status {
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodPost)
@@ -108,19 +108,21 @@ func (r *Receiver) unavailable(req *http.Request, err error) *rejection {
 	return &rejection{http.StatusServiceUnavailable, "unavailable", message}
 }
 
-func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) error {
+// receive takes a request's lines. It returns the source that is named, with an
+// error too; else it is thisServer.
+func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) (source int64, err error) {
 	if req.Method != http.MethodPost {
-		return &rejection{http.StatusMethodNotAllowed, "method", "send lines with POST"}
+		return thisServer, &rejection{http.StatusMethodNotAllowed, "method", "send lines with POST"}
 	}
 	origin, err := r.authorize(req)
 	if err != nil {
-		return err
+		return origin.SourceID, err
 	}
 	if err := applyOverrides(&origin, req.Header); err != nil {
-		return err
+		return origin.SourceID, err
 	}
 	_, err = r.take(w, req, origin, splitLines)
-	return err
+	return origin.SourceID, err
 }
 
 // take reads the body, splits it and makes its lines durable, and returns how
@@ -148,7 +150,7 @@ func (r *Receiver) take(w http.ResponseWriter, req *http.Request, origin Origin,
 	if lines.lines > 0 && r.failing.Swap(false) {
 		r.logger.Info("lines are taken again")
 	}
-	r.metrics.received.Add(float64(lines.lines))
+	r.metrics.took(origin.SourceID, lines.lines, origin.ReceivedAt)
 	return lines.lines, splitErr
 }
 
@@ -167,7 +169,8 @@ func (a *admission) lines(encoding string, body []byte, split func(io.Reader) (*
 	return lines, free, err
 }
 
-// authorize finds the source and checks the access key if it demands one.
+// authorize finds the source and checks the access key if it demands one. With
+// an error, the origin has the source's id only, or thisServer.
 func (r *Receiver) authorize(req *http.Request) (Origin, error) {
 	code := req.PathValue("code")
 	if code == "" {
@@ -178,7 +181,7 @@ func (r *Receiver) authorize(req *http.Request) (Origin, error) {
 		ok = r.catalog.Authorized(req.Header.Get("Authorization"))
 	}
 	if !ok {
-		return Origin{}, &rejection{http.StatusUnauthorized, "unauthorized", "unknown source address, or missing or wrong access key"}
+		return Origin{SourceID: source.ID}, &rejection{http.StatusUnauthorized, "unauthorized", "unknown source address, or missing or wrong access key"}
 	}
 	return source.origin(collector), nil
 }

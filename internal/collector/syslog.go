@@ -186,7 +186,6 @@ func (s *Syslog) commitSurely(batch []*consignment) bool {
 			if pause > 0 {
 				s.logger.Info("syslog messages are taken again")
 			}
-			s.metrics.received.Add(float64(lines))
 			return true
 		case s.hopeless.Err() != nil:
 			s.syslog.dropped.WithLabelValues("shutdown").Add(float64(lines))
@@ -207,6 +206,7 @@ func (s *Syslog) commitOnce(batch []*consignment) error {
 		port uint16
 	}
 	origins := map[door]Origin{}
+	taken := map[int64]int{} // lines, by source
 	var parcels []parcel
 	for _, c := range batch {
 		origin, ok := origins[door{c.peer, c.port}]
@@ -222,11 +222,18 @@ func (s *Syslog) commitOnce(batch []*consignment) error {
 			origin.ReceivedAt = now
 			origins[door{c.peer, c.port}] = origin
 		}
+		taken[origin.SourceID] += c.lines.lines
 		for _, group := range c.lines.groups() {
 			parcels = append(parcels, parcel{origin, group})
 		}
 	}
-	return s.intake.appendParcels(s.hopeless, parcels)
+	if err := s.intake.appendParcels(s.hopeless, parcels); err != nil {
+		return err
+	}
+	for source, lines := range taken {
+		s.metrics.took(source, lines, now)
+	}
+	return nil
 }
 
 // oneMessage makes a message one line: as rsyslog does, with "#012" for LF,

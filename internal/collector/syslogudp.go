@@ -60,7 +60,11 @@ func localPort(conn *net.UDPConn) uint16 {
 
 func (s *Syslog) readDatagrams(conn *net.UDPConn, queue chan<- datagram, queued *atomic.Int64) error {
 	read := s.syslog.messages.WithLabelValues("udp")
-	dropped := s.syslog.dropped.WithLabelValues("udp_no_room")
+	noRoom := s.syslog.dropped.WithLabelValues("udp_no_room")
+	dropped := func() {
+		noRoom.Inc()
+		s.metrics.sources.of(thisServer).refused("udp_no_room", 1, time.Now())
+	}
 	buffer := make([]byte, maxDatagram)
 	for failures := 0; failures < 100; {
 		n, peer, err := conn.ReadFromUDPAddrPort(buffer)
@@ -79,14 +83,14 @@ func (s *Syslog) readDatagrams(conn *net.UDPConn, queue chan<- datagram, queued 
 		read.Inc()
 		if queued.Add(int64(len(message))) > udpBytes {
 			queued.Add(int64(-len(message)))
-			dropped.Inc()
+			dropped()
 			continue
 		}
 		select {
 		case queue <- datagram{peer.Addr(), bytes.Clone(message)}:
 		default:
 			queued.Add(int64(-len(message)))
-			dropped.Inc()
+			dropped()
 		}
 	}
 	return fmt.Errorf("syslog: read at %s: %w", conn.LocalAddr(), errors.New("it fails again and again"))

@@ -35,7 +35,9 @@ type packed struct {
 // entries says that there are none now. Whoever calls owns the follower and what
 // is waiting until it returns.
 func (w *worker) prepare(ctx context.Context, idle <-chan struct{}, last journal.Position) (parcel, error) {
-	if err := w.gather(ctx, idle, last); err != nil || len(w.waiting) == 0 {
+	err := w.gather(ctx, idle, last)
+	w.known.read(w.events.Reading())
+	if err != nil || len(w.waiting) == 0 {
 		return parcel{}, err
 	}
 	n := min(len(w.waiting), w.MaxEvents)

@@ -86,13 +86,14 @@ type Options struct {
 // Manager delivers the events of all enabled webhooks.
 type Manager struct {
 	Options
-	states  *broker.Bucket[state]
-	shards  *shards
-	lanes   *lanes
-	busy    busy
-	metrics metrics
-	replays replayMetrics
-	asides  *asides
+	states    *broker.Bucket[state]
+	shards    *shards
+	lanes     *lanes
+	busy      busy
+	histories histories
+	metrics   metrics
+	replays   replayMetrics
+	asides    *asides
 
 	resending sync.Map // the streams whose lines are being sent again
 }
@@ -111,8 +112,14 @@ type state struct {
 	LastAttemptAt time.Time `json:"last_attempt_at"`
 	LastCode      int       `json:"last_code"` // 0: there was no answer
 	LastMessage   string    `json:"last_message"`
+	LastPhase     string    `json:"last_phase,omitempty"` // in which it failed; empty if it did not, or nothing was sent
 	Failing       bool      `json:"failing"`
+	FailingSince  time.Time `json:"failing_since,omitzero"`    // zero: it is not, or began before this was kept
+	FailedInARow  uint64    `json:"failed_in_a_row,omitempty"` // deliveries since
 }
+
+// settled is how many events the webhook is rid of, ever.
+func (s *state) settled() uint64 { return s.Sent + s.Lost + s.SetAside }
 
 // Open reads where the webhooks stand.
 func Open(ctx context.Context, o Options) (*Manager, error) {
@@ -120,7 +127,7 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("delivery: %w", err)
 	}
-	m := &Manager{Options: o, states: states, busy: busy{workers: map[string]*worker{}}}
+	m := &Manager{Options: o, states: states, busy: busy{workers: map[string]*worker{}}, histories: histories{each: map[string]*history{}}}
 	if m.shards, err = openShards(ctx, o, m.catchUp); err != nil {
 		states.Close()
 		return nil, fmt.Errorf("delivery: %w", err)
@@ -175,6 +182,7 @@ func (m *Manager) forget(ctx context.Context, hooks []registry.Webhook) {
 	for _, hook := range hooks {
 		known[hook.ID] = true
 	}
+	m.histories.forget(known)
 	for _, entry := range m.states.List("") {
 		if known[entry.Key] || entry.Key == barrier {
 			continue

@@ -52,7 +52,7 @@ func (w *worker) narrow(ctx context.Context, before setting, batch []journal.Ent
 			at += made.sent
 			passed, suspects, size = true, nil, min(2*max(size, 1), len(batch))
 		case !v.content():
-			w.note(ctx, v.code, v.message, true)
+			w.note(ctx, v, true)
 			return batch[at-len(suspects):], v
 		case made.sent > 1:
 			size = w.limit.smaller(made, v)
@@ -68,7 +68,7 @@ func (w *worker) narrow(ctx context.Context, before setting, batch []journal.Ent
 		}
 		var err error
 		if made, err = w.pack(before.webhook, batch[at:min(at+size, len(batch))], w.size()); err != nil {
-			w.note(ctx, 0, err.Error(), true)
+			w.note(ctx, verdict{message: err.Error()}, true)
 			return batch[at-len(suspects):], verdict{}
 		}
 		v = w.post(ctx, before, made.request)
@@ -91,14 +91,14 @@ func (w *worker) conclude(ctx context.Context, rest []journal.Entry, suspects []
 	// It is the endpoint, not the lines.
 	w.limit.reset(w.MaxBytes)
 	w.suspect = min(2*w.suspect, mostSuspects)
-	w.note(ctx, v.code, v.message, true)
+	w.note(ctx, v, true)
 	return rest, v
 }
 
 // cannotSetAside holds the cursor before lines that could not be made durable
 // elsewhere. Those after them go out again.
 func (w *worker) cannotSetAside(ctx context.Context, rest []journal.Entry, err error) ([]journal.Entry, verdict) {
-	w.note(ctx, 0, err.Error(), true)
+	w.note(ctx, verdict{message: err.Error()}, true)
 	return rest, verdict{}
 }
 

@@ -124,10 +124,10 @@ func TestTheStatusTellsHowTheLastDeliveryWent(t *testing.T) {
 	}{
 		{"taken", receive(t, taking(200)), Status{Webhook: Active, LastCode: 200, LastMessage: "OK"}},
 		{"taken without a body", receive(t, taking(204)), Status{Webhook: Active, LastCode: 204, LastMessage: "No Content"}},
-		{"refused", receive(t, taking(401)), Status{Webhook: Inactive, LastCode: 401, LastMessage: "Unauthorized"}},
-		{"redirected", receive(t, taking(302)), Status{Webhook: Inactive, LastCode: 302, LastMessage: "Found (redirects are not followed)"}},
+		{"refused", receive(t, taking(401)), Status{Webhook: Inactive, LastCode: 401, LastMessage: "Unauthorized", LastPhase: "response"}},
+		{"redirected", receive(t, taking(302)), Status{Webhook: Inactive, LastCode: 302, LastMessage: "Found (redirects are not followed)", LastPhase: "response"}},
 		{"no answer", &receiver{T: t, Server: untrusted}, Status{
-			Webhook: Inactive, LastMessage: "certificate is not trusted: x509: certificate signed by unknown authority",
+			Webhook: Inactive, LastMessage: "certificate is not trusted: x509: certificate signed by unknown authority", LastPhase: "tls",
 		}},
 	} {
 		org := p.organization()
@@ -142,6 +142,7 @@ func TestTheStatusTellsHowTheLastDeliveryWent(t *testing.T) {
 			test.want.Sent = 1
 		} else {
 			test.want.Failed, test.want.NextAttemptAt = 1, instant.Add(never)
+			test.want.FailedInARow, test.want.FailingSince = 1, instant
 		}
 		if diff := cmp.Diff(test.want, org.status()); diff != "" {
 			t.Errorf("%s: status (-want +got):\n%s", test.name, diff)

@@ -54,6 +54,9 @@ func (r *replayer) run(ctx context.Context) error {
 		return r.complete(ctx)
 	}
 	r.job.Status = registry.ReplayRunning
+	if r.job.RunningAt.IsZero() {
+		r.job.RunningAt = r.Now().UTC().Truncate(time.Millisecond)
+	}
 	if err := r.save(ctx); err != nil {
 		return err
 	}

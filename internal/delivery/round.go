@@ -18,6 +18,7 @@ func (m *Manager) Run(ctx context.Context) {
 	appended := m.Journal.Watch()
 	defer appended.Close()
 	defer m.startReplays(ctx)()
+	defer m.startSampling(ctx)()
 	sharing := make(chan struct{})
 	go func() {
 		defer close(sharing)

@@ -14,6 +14,7 @@ import (
 type verdict struct {
 	code    int // of the answer; 0: there was none
 	message string
+	phase   string // of package outbound, in which it failed; empty if it was not sent, or taken
 	// given up, since the setting has changed or the process is to end: it says
 	// nothing of the endpoint
 	interrupted bool
@@ -69,8 +70,12 @@ func (m *Manager) post(ctx context.Context, request outbound.Request, changed, f
 	if err != nil && sending.Err() != nil {
 		return verdict{interrupted: true}
 	}
-	code, message := outbound.Describe(response, err)
-	return verdict{code: code, message: message}
+	v := verdict{}
+	v.code, v.message = outbound.Describe(response, err)
+	if !v.taken() {
+		v.phase = outbound.FailedPhase(err)
+	}
+	return v
 }
 
 // await calls cancel once the setting has changed. It returns when ctx is done,
@@ -97,32 +102,37 @@ func (w *worker) taken(ctx context.Context, entries []journal.Entry, v verdict) 
 	w.state.Cursor = entries[len(entries)-1].Position
 	w.state.Sent += uint64(len(entries))
 	w.metrics.delivered.Add(float64(len(entries)))
-	w.note(ctx, v.code, v.message, false)
+	w.note(ctx, v, false)
 	w.patience()
 }
 
 // note remembers how the last attempt went. It is written with the cursor, in
 // one write; should that fail, the batch goes out again after a restart, and
 // the receiver knows the lines by their signatures.
-func (w *worker) note(ctx context.Context, code int, message string, failing bool) {
+func (w *worker) note(ctx context.Context, v verdict, failing bool) {
+	now := w.Now().UTC().Truncate(time.Millisecond)
 	if failing != w.state.Failing {
+		w.state.FailingSince, w.state.FailedInARow = time.Time{}, 0
 		if failing {
-			w.logger.Warn("webhook is inactive: its events are held", "code", code, "message", message)
+			w.state.FailingSince = now
+			w.logger.Warn("webhook is inactive: its events are held", "code", v.code, "message", v.message)
 		} else {
-			w.logger.Info("webhook is active again", "code", code)
+			w.logger.Info("webhook is active again", "code", v.code)
 		}
 	}
 	w.state.Failing, w.state.NextAttemptAt = failing, time.Time{}
 	if failing {
 		w.state.Failed++
+		w.state.FailedInARow++
 		w.state.NextAttemptAt = w.Now().UTC().Add(w.wait).Truncate(time.Millisecond)
 	}
-	w.state.LastAttemptAt = w.Now().UTC().Truncate(time.Millisecond)
-	w.state.LastCode, w.state.LastMessage = code, message
+	w.state.LastAttemptAt = now
+	w.state.LastCode, w.state.LastMessage, w.state.LastPhase = v.code, v.message, v.phase
 	w.save(ctx)
 }
 
 func (w *worker) save(ctx context.Context) {
+	w.known.settle(w.state.settled())
 	saving, cancel := outlive(ctx, shutdownGrace)
 	defer cancel()
 	if err := w.states.Put(saving, w.hook.ID, w.state); err != nil {

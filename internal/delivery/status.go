@@ -21,11 +21,14 @@ type Status struct {
 	LastAttemptAt time.Time // zero: there was none
 	LastCode      int       // of the last answer; 0: there was none
 	LastMessage   string
+	LastPhase     string    // of package outbound, in which the last attempt failed; empty: it did not, or nothing was sent
 	NextAttemptAt time.Time // zero: it is not waiting to try again
-	Sent          uint64    // events that the endpoint took
-	Failed        uint64    // deliveries that failed, retries included
-	Lost          uint64    // events that retention took before the endpoint did
-	SetAside      uint64    // events that were set aside, ever
+	FailingSince  time.Time // of the first of the deliveries that failed in a row; zero while it is not inactive
+	FailedInARow  uint64
+	Sent          uint64 // events that the endpoint took
+	Failed        uint64 // deliveries that failed, retries included
+	Lost          uint64 // events that retention took before the endpoint did
+	SetAside      uint64 // events that were set aside, ever
 }
 
 // Status returns how the webhook's delivery stands.
@@ -39,7 +42,10 @@ func (m *Manager) Status(hook registry.Webhook) Status {
 		LastAttemptAt: entry.Value.LastAttemptAt,
 		LastCode:      entry.Value.LastCode,
 		LastMessage:   entry.Value.LastMessage,
+		LastPhase:     entry.Value.LastPhase,
 		NextAttemptAt: entry.Value.NextAttemptAt,
+		FailingSince:  entry.Value.FailingSince,
+		FailedInARow:  entry.Value.FailedInARow,
 		Sent:          entry.Value.Sent,
 		Failed:        entry.Value.Failed,
 		Lost:          entry.Value.Lost,

@@ -23,6 +23,8 @@ type worker struct {
 	logger *slog.Logger
 	oldest atomic.Int64 // when the oldest event that waits was recorded, or had come: Unix milliseconds
 
+	known knowledge
+
 	// Of whoever prepares.
 	events  *journal.Follower
 	waiting []journal.Entry // read, and not yet in a parcel
@@ -77,6 +79,7 @@ func (m *Manager) newWorker(hook registry.Webhook, state state) *worker {
 	}
 	w.oldest.Store(m.Now().UnixMilli())
 	w.limit.reset(m.MaxBytes)
+	w.known.settle(state.settled())
 	w.patience()
 	return w
 }
@@ -92,6 +95,7 @@ func (w *worker) run(ctx context.Context) outcome {
 		return w.unreadable(ctx, err)
 	}
 	w.events = events
+	w.known.begin()
 	defer func() { w.events, w.waiting = nil, nil }()
 	idle := make(chan struct{})
 	close(idle)
@@ -134,6 +138,7 @@ func (w *worker) begin(ctx context.Context, idle <-chan struct{}) (parcel, error
 	if err := w.gather(ctx, idle, last); err != nil {
 		return parcel{}, err
 	}
+	w.known.read(w.events.Reading())
 	n := min(len(w.waiting), w.MaxEvents)
 	p := parcel{entries: w.waiting[:n:n]}
 	w.waiting = slices.Clone(w.waiting[n:])
@@ -154,7 +159,7 @@ func (w *worker) unreadable(ctx context.Context, err error) outcome {
 		return holding
 	}
 	w.pause = w.wait
-	w.note(ctx, 0, "the journal cannot be read: "+err.Error(), true)
+	w.note(ctx, verdict{message: "the journal cannot be read: " + err.Error()}, true)
 	w.wait = min(2*w.wait, w.MaxPause)
 	return holding
 }
@@ -270,7 +275,7 @@ func (w *worker) size() int { return min(w.limit.bytes(), w.lanes.share()) }
 func (w *worker) send(ctx context.Context, before setting, p parcel, batch []journal.Entry) (rest []journal.Entry, v verdict) {
 	made, err := w.packedNow(before, p, batch, &w.limit)
 	if err != nil {
-		w.note(ctx, 0, err.Error(), true)
+		w.note(ctx, verdict{message: err.Error()}, true)
 		return batch, verdict{}
 	}
 	v = w.post(ctx, before, made.request)
@@ -284,7 +289,7 @@ func (w *worker) send(ctx context.Context, before setting, p parcel, batch []jou
 	case v.content():
 		return w.narrow(ctx, before, batch, made, v)
 	}
-	w.note(ctx, v.code, v.message, true)
+	w.note(ctx, v, true)
 	return batch, v
 }
 

@@ -24,7 +24,21 @@ type Follower struct {
 	subject string
 	after   Position
 	ready   []Entry // read, and not yet returned
+	reading Reading
 }
+
+// Reading is what a Follower has read since it began, and what it knows of the
+// rest.
+type Reading struct {
+	Messages uint64
+	Events   uint64
+	Bytes    uint64 // of the events as the journal writes them, before compression
+	Pending  uint64 // messages beyond, when the last was read
+	Told     uint64 // what [Journal.Told] was before that
+}
+
+// Reading returns what was read.
+func (f *Follower) Reading() Reading { return f.reading }
 
 // Follow begins after the position.
 func (j *Journal) Follow(s Stream, after Position) (*Follower, error) {
@@ -80,6 +94,7 @@ func (f *Follower) Ready(ctx context.Context, max int) ([]Entry, error) {
 
 // read fetches what comes next, knowing that there was something up to newest.
 func (f *Follower) read(ctx context.Context, newest uint64) error {
+	told := f.journal.told(f.subject)
 	messages, err := f.journal.broker.Read(ctx, broker.Range{
 		Stream: streamName, From: f.after.next(), Subject: f.subject, Max: 64, MaxBytes: followBytes,
 	})
@@ -87,14 +102,19 @@ func (f *Follower) read(ctx context.Context, newest uint64) error {
 		return fmt.Errorf("journal: %w", err)
 	}
 	for _, m := range messages {
-		entries, err := f.journal.entries(m, f.after, never)
+		entries, size, err := f.journal.entriesWithSize(m, f.after, never)
 		if err != nil {
 			return fmt.Errorf("journal: %w", err)
 		}
 		f.ready = append(f.ready, entries...)
+		f.reading.Messages++
+		f.reading.Events += uint64(len(entries))
+		f.reading.Bytes += uint64(size)
 	}
 	if len(messages) > 0 {
-		f.after = endOf(messages[len(messages)-1].Sequence)
+		last := messages[len(messages)-1]
+		f.after = endOf(last.Sequence)
+		f.reading.Pending, f.reading.Told = last.Pending, told
 		return nil
 	}
 	gone, err := f.journal.gone(ctx, newest)

@@ -54,12 +54,18 @@ func (j *Journal) lines(m broker.Message) ([]byte, error) {
 // entries returns the events of a message that stand after one position and
 // before another. Only those are decoded.
 func (j *Journal) entries(m broker.Message, after, before Position) ([]Entry, error) {
+	entries, _, err := j.entriesWithSize(m, after, before)
+	return entries, err
+}
+
+// entriesWithSize also returns how many bytes the entries have there.
+func (j *Journal) entriesWithSize(m broker.Message, after, before Position) (entries []Entry, size int, err error) {
 	lines, err := j.lines(m)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	events := bytes.Count(lines, newline) + 1
-	entries := make([]Entry, 0, events)
+	entries = make([]Entry, 0, events)
 	index := 0
 	for line := range bytes.SplitSeq(lines, newline) {
 		position := positionOf(m.Sequence, index, events)
@@ -69,11 +75,12 @@ func (j *Journal) entries(m broker.Message, after, before Position) ([]Entry, er
 		}
 		event, err := audit.DecodePull(line)
 		if err != nil {
-			return nil, fmt.Errorf("event %d of message %d is damaged: %w", index, m.Sequence, err)
+			return nil, 0, fmt.Errorf("event %d of message %d is damaged: %w", index, m.Sequence, err)
 		}
 		entries = append(entries, Entry{Position: position, Stored: m.Stored, Event: event})
+		size += len(line)
 	}
-	return entries, nil
+	return entries, size, nil
 }
 
 var newline = []byte{'\n'}

@@ -10,6 +10,7 @@ import (
 // what wakes those who follow it. It costs a map entry while nothing happens.
 type followed struct {
 	newest   uint64        // sequence of the subject's newest message
+	told     uint64        // how many messages were announced
 	appended chan struct{} // closed and replaced when newest grows
 }
 
@@ -37,6 +38,7 @@ func (j *Journal) announce(subject string, sequence uint64) {
 		return
 	}
 	f.newest = sequence
+	f.told++
 	whole := j.stateOf(allPortals(subject))
 	whole.newest = max(whole.newest, sequence)
 	for watcher := range j.watchers {

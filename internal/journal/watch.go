@@ -15,6 +15,28 @@ func (j *Journal) Behind(s Stream, after Position) bool {
 	return ok && f.newest >= after.next()
 }
 
+// Told is how many messages of the stream were committed since the journal was
+// opened, as far as this process has heard: each holds one event or more. It
+// costs no I/O, and what it was before, taken from what it is, tells that
+// something has come.
+func (j *Journal) Told(s Stream) uint64 {
+	subject, err := s.subject()
+	if err != nil {
+		return 0
+	}
+	return j.told(subject)
+}
+
+func (j *Journal) told(subject string) uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f, ok := j.followed[subject]
+	if !ok {
+		return 0
+	}
+	return f.told
+}
+
 // Watcher tells in which streams events were committed, by this process or
 // another. However many streams there are, it costs nothing while nothing
 // happens.

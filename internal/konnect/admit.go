@@ -66,7 +66,7 @@ func (a *API) authenticate(ctx context.Context, header http.Header) *Problem {
 	if refused := a.limit(c, token, result.Outcome); refused != nil {
 		return refused
 	}
-	c.user = result.Principal
+	c.user, c.tokenID = result.Principal, result.TokenID
 	c.trail.Authenticated(result.Type, result.Outcome, recorder.Principal{OrgID: c.user.OrgID, ID: c.user.ID, Name: c.user.Name})
 	if result.Outcome == audit.OutcomeSuccess {
 		return nil

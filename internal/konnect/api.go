@@ -78,11 +78,13 @@ func New(o Options) *API {
 	a.trialRoutes()
 	a.webhookRoutes()
 	a.inlineWebhookRoutes()
+	a.backlogRoutes()
 	a.setAsideRoutes()
 	a.replayRoutes()
 	a.keyRoutes()
 	a.organizationRoutes()
 	a.userRoutes()
+	a.meRoutes()
 	a.tokenRoutes()
 	a.systemAccountRoutes()
 	a.systemTokenRoutes()
@@ -102,6 +104,7 @@ type call struct {
 	user    registry.Principal // set once the request is admitted
 	portal  registry.Portal    // that a developer logs in to
 	token   [sha256.Size]byte  // the hash of a good token
+	tokenID string             // and its id
 	mounted bool               // the endpoint is another package's
 	wait    time.Duration      // how long a rate limit refuses the caller; 0: it let the request through
 }

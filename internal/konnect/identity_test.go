@@ -208,6 +208,7 @@ var identityEndpoints = []struct {
 	// These need no role.
 	{"GET", "/v3/roles", "", "list", "roles", 200},
 	{"GET", "/v3/users/me", "", "retrieve", "users/me", 200},
+	{"GET", "/trailhook/v1/me", "", "retrieve", "me", 200},
 	{"GET", "/v3/organizations/me", "", "retrieve", "organization", 200},
 	{"GET", "/v2/organizations/me", "", "retrieve", "organization", 200},
 }
@@ -218,7 +219,7 @@ func TestOnlyAnAdminManagesIdentityAndEverybodySeesThemselves(t *testing.T) {
 	for role, token := range w.ours.tokens {
 		tokens[string(role)] = token
 	}
-	own := []string{"roles", "users/me", "organization"}
+	own := []string{"roles", "users/me", "me", "organization"}
 	for who, token := range tokens {
 		for _, e := range identityEndpoints {
 			granted := who == string(registry.OrganizationAdmin)

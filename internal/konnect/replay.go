@@ -34,7 +34,13 @@ type replayDetails struct {
 	EventsRefused uint64     `json:"events_refused" doc:"Events that the endpoint refused for what they hold, each alone, while it took others. The job goes on beyond them."`
 	EventsTotal   *uint64    `json:"events_total,omitempty" doc:"Events in all, exactly as counted before the first is sent; left out until then."`
 	StartedAt     *time.Time `json:"started_at,omitempty"`
-	FailureReason string     `json:"failure_reason,omitempty"`
+	RunningAt     *time.Time `json:"running_at,omitempty" doc:"When the events were counted and sending began."`
+	EndedAt       *time.Time `json:"ended_at,omitempty"`
+
+	EventsPerSecond *float64   `json:"events_per_second,omitempty" doc:"Sent or refused since running_at, on average."`
+	EndsAt          *time.Time `json:"ends_at,omitempty" doc:"When a running job will have ended, at that rate."`
+
+	FailureReason string `json:"failure_reason,omitempty"`
 }
 
 func showReplayJob(j registry.ReplayJob) *replayJob {
@@ -48,8 +54,29 @@ func showReplayJob(j registry.ReplayJob) *replayJob {
 	if !j.StartedAt.IsZero() {
 		details.StartedAt = &j.StartedAt
 	}
+	details.RunningAt = unlessZero(j.RunningAt)
+	details.progress(j, time.Now())
 	out.Body.Trailhook = details
 	return out
+}
+
+// progress tells how fast the job is, or was.
+func (d *replayDetails) progress(j registry.ReplayJob, now time.Time) {
+	done, until := j.Sent+j.Refused, now
+	if j.Status.Final() {
+		d.EndedAt, until = &j.UpdatedAt, j.UpdatedAt
+	}
+	if j.RunningAt.IsZero() || done == 0 {
+		return
+	}
+	took := max(until.Sub(j.RunningAt), time.Millisecond)
+	rate := float64(done) / took.Seconds()
+	d.EventsPerSecond = &rate
+	if !j.Status.Final() {
+		left := float64(j.Events - min(done, j.Events))
+		ends := now.Add(time.Duration(left / rate * float64(time.Second))).UTC().Truncate(time.Millisecond)
+		d.EndsAt = &ends
+	}
 }
 
 func (a *API) replayRoutes() {

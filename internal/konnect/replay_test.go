@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/trailhook/trailhook/audit"
 	"github.com/trailhook/trailhook/internal/registry"
 )
@@ -154,9 +156,14 @@ func TestAReplayJobTellsHowFarItIsAndWhyItFailed(t *testing.T) {
 			}
 		}
 	}
-	details := shape{"events_sent": "integer", "events_refused": "integer", "events_total": "integer", "started_at": "date-time"}
+	details := shape{"events_sent": "integer", "events_refused": "integer", "events_total": "integer", "started_at": "date-time", "running_at": "date-time", "ended_at": "date-time"}
 	whole := shape{"start_at": "date-time", "end_at": "date-time", "status": "string", "updated_at": "date-time", "trailhook": details}
 	job := replay("completed")
+	if told := job["trailhook"].(map[string]any); !isKind("date-time", told["running_at"]) || told["events_per_second"].(float64) <= 0 {
+		t.Errorf("a completed job tells %v", told)
+	} else {
+		delete(told, "events_per_second") // which is no integer
+	}
 	if m := misfit("a completed job", whole, any(job)); m != "" {
 		t.Error(m)
 	}
@@ -172,5 +179,31 @@ func TestAReplayJobTellsHowFarItIsAndWhyItFailed(t *testing.T) {
 	}
 	if told := job["trailhook"].(map[string]any); told["failure_reason"] != "the endpoint answered 403 Forbidden" || told["events_sent"] != 0.0 {
 		t.Errorf("a failed job tells %v", told)
+	}
+}
+
+func TestAReplayJobTellsHowFastItIsAndWhenItWillHaveEnded(t *testing.T) {
+	now := time.Date(2026, 6, 18, 12, 0, 0, 0, time.UTC)
+	running := registry.ReplayJob{Status: registry.ReplayRunning, RunningAt: now.Add(-10 * time.Second), Events: 1000, Sent: 190, Refused: 10}
+	counted, over := running, running
+	counted.Sent, counted.Refused = 0, 0
+	over.Status, over.UpdatedAt, over.Sent = registry.ReplayCompleted, now.Add(-time.Second), 890
+	for _, test := range []struct {
+		name        string
+		job         registry.ReplayJob
+		rate        float64   // 0: none
+		ends, ended time.Time // zero: none
+	}{
+		{"accepted", registry.ReplayJob{Status: registry.ReplayAccepted}, 0, time.Time{}, time.Time{}},
+		{"nothing sent yet", counted, 0, time.Time{}, time.Time{}},
+		{"running", running, 20, now.Add(40 * time.Second), time.Time{}},
+		{"completed", over, 100, time.Time{}, over.UpdatedAt},
+	} {
+		d := &replayDetails{}
+		d.progress(test.job, now)
+		want := &replayDetails{EventsPerSecond: unlessZero(test.rate), EndsAt: unlessZero(test.ends), EndedAt: unlessZero(test.ended)}
+		if diff := cmp.Diff(want, d); diff != "" {
+			t.Errorf("%s: %s", test.name, diff)
+		}
 	}
 }

@@ -54,6 +54,9 @@ type deliveryDetails struct {
 	SentEvents       uint64     `json:"sent_events" doc:"Events that the endpoint took, ever."`
 	FailedDeliveries uint64     `json:"failed_deliveries" doc:"Deliveries that failed with all their retries, ever."`
 	NextAttemptAt    *time.Time `json:"next_attempt_at,omitempty" doc:"When an inactive webhook is tried again."`
+	InactiveSince    *time.Time `json:"inactive_since,omitempty" doc:"When the first of the deliveries failed that have failed in a row."`
+	FailedInARow     uint64     `json:"failed_deliveries_in_a_row" doc:"How many these are."`
+	LastFailedPhase  string     `json:"last_failed_phase,omitempty" enum:"resolve,connect,tls,request,response" doc:"Where the last attempt failed. Left out when it did not, and when nothing could be sent: last_response_message says why."`
 	LostEvents       uint64     `json:"lost_events" doc:"Events that retention took before the endpoint did."`
 	SetAside         uint64     `json:"set_aside_events" doc:"Events that the endpoint refused while it took others, and that were set aside, ever."`
 }
@@ -144,6 +147,8 @@ func (a *API) deliveryDetails(ctx context.Context, w registry.Webhook, status de
 	if !status.NextAttemptAt.IsZero() {
 		details.NextAttemptAt = &status.NextAttemptAt
 	}
+	details.InactiveSince, details.FailedInARow = unlessZero(status.FailingSince), status.FailedInARow
+	details.LastFailedPhase = status.LastPhase
 	if !backlog.Oldest.IsZero() {
 		oldest := backlog.Oldest.UTC().Truncate(time.Millisecond)
 		lost := oldest.Add(a.Journal.Retention())

@@ -143,10 +143,10 @@ func TestTheStatusTellsHowTheLastDeliveryWent(t *testing.T) {
 // backlogShape is what a status has beyond Konnect's: while there is a backlog,
 // it tells of the oldest.
 func backlogShape(got any) shape {
-	s := shape{"backlog_events": "integer", "backlog_bytes": "integer", "backlog_estimated": "boolean", "sent_events": "integer", "failed_deliveries": "integer", "lost_events": "integer", "set_aside_events": "integer"}
+	s := shape{"backlog_events": "integer", "backlog_bytes": "integer", "backlog_estimated": "boolean", "sent_events": "integer", "failed_deliveries": "integer", "failed_deliveries_in_a_row": "integer", "lost_events": "integer", "set_aside_events": "integer"}
 	ours, _ := got.(map[string]any)
 	if ours["next_attempt_at"] != nil {
-		s["next_attempt_at"] = "date-time"
+		s["next_attempt_at"], s["inactive_since"], s["last_failed_phase"] = "date-time", "date-time", "string"
 	}
 	if ours["backlog_events"] != float64(0) {
 		s["backlog_oldest_at"], s["backlog_oldest_lost_at"] = "date-time", "date-time"
@@ -174,6 +174,9 @@ func (w *world) awaitStatus(status string, code int) {
 			}
 			if ours := got["trailhook"].(map[string]any); status == "inactive" && ours["backlog_events"] == float64(0) {
 				w.tb.Error("an inactive webhook has no backlog")
+			}
+			if ours := got["trailhook"].(map[string]any); status == "inactive" && (ours["failed_deliveries_in_a_row"] == float64(0) || ours["last_failed_phase"] != "response") {
+				w.tb.Errorf("an inactive webhook does not tell how it fails: %v", ours)
 			}
 			if diff := cmp.Diff(true, got["webhook_enabled"]); diff != "" {
 				w.tb.Error(diff)

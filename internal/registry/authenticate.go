@@ -13,6 +13,7 @@ type Authentication struct {
 	Type      audit.AuthType
 	Outcome   audit.Outcome
 	Principal Principal
+	TokenID   string // of a token that is known, whatever came of it
 }
 
 // Authenticate looks a bearer token up. It never fails: what is wrong is the
@@ -42,7 +43,7 @@ func (r *Registry) Authenticate(token string) Authentication {
 	default:
 		r.uses.note(entry.Value.ID, now)
 	}
-	return Authentication{Type: how, Outcome: outcome, Principal: principal}
+	return Authentication{Type: how, Outcome: outcome, Principal: principal, TokenID: entry.Value.ID}
 }
 
 // owner returns whom a token belongs to, and whether they may act at all.

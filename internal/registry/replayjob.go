@@ -39,8 +39,9 @@ type ReplayJob struct {
 	EndAt     time.Time    `json:"end_at"`              // and before this
 	Status    ReplayStatus `json:"status"`
 	UpdatedAt time.Time    `json:"updated_at"`
-	StartedAt time.Time    `json:"started_at"` // zero while accepted
-	Reason    string       `json:"reason"`     // why it failed
+	StartedAt time.Time    `json:"started_at"`          // zero while accepted
+	RunningAt time.Time    `json:"running_at,omitzero"` // when the first event was about to be sent; zero before
+	Reason    string       `json:"reason"`              // why it failed
 
 	// Once the events are counted: how many there are, how many of them were
 	// taken, how many were refused alone while others were taken, and the

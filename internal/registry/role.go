@@ -95,6 +95,8 @@ func (p Principal) owns(action, kind, entity, below string) bool {
 		return action == Retrieve
 	case "roles":
 		return action == List
+	case "me":
+		return action == Retrieve && p.ID != ""
 	case "users":
 		if p.System || p.ID == "" {
 			return false

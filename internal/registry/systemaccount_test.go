@@ -26,14 +26,14 @@ func TestASystemAccountsTokenSpeaksForItAfterARestart(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	r, shut := openRegistry(t, dir, c)
 	account := newSystemAccount(t, r, newOrganization(t, r).OrgID, "billing")
-	token, _, err := r.CreateSystemToken(t.Context(), account, "t", c.Now().Add(time.Hour))
+	token, kept, err := r.CreateSystemToken(t.Context(), account, "t", c.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
 	shut()
 	r, _ = openRegistry(t, dir, c)
 	want := Authentication{audit.AuthSPAT, audit.OutcomeSuccess,
-		Principal{ID: account.ID, OrgID: account.OrgID, Name: "billing", Assignments: account.Assignments, System: true}}
+		Principal{ID: account.ID, OrgID: account.OrgID, Name: "billing", Assignments: account.Assignments, System: true}, kept.ID}
 	if diff := cmp.Diff(want, r.Authenticate(token)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

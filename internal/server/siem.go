@@ -25,6 +25,7 @@ type siem struct {
 	indexer *collector.Indexer
 	forward *collector.Forwarder
 	expiry  *collector.Retention
+	counts  *collector.Statistics
 	api     *sumo.API
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -44,6 +45,7 @@ func (s *Server) startSIEM(ctx context.Context) (*siem, error) {
 	})
 	p.running.Go(func() { p.forward.Run(running) })
 	p.running.Go(func() { p.expiry.Run(running) })
+	p.running.Go(func() { p.counts.Run(running) })
 	return p, nil
 }
 
@@ -73,10 +75,11 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 		return cmp.Or(p.catalog.RetentionDays(sourceID), s.config.SIEMRetentionDays, collector.DefaultRetentionDays)
 	}
 	p.expiry = collector.NewRetention(p.store, days, metrics, s.logger)
+	p.counts = collector.NewStatistics(p.catalog, metrics, s.logger)
 	mux := http.NewServeMux()
 	collector.NewReceiver(p.catalog, intake, metrics, s.logger).Routes(mux)
 	p.api = sumo.New(sumo.Options{
-		Catalog: p.catalog, Forwarder: p.forward, Store: p.store, Feed: p.indexer.Feed(),
+		Catalog: p.catalog, Forwarder: p.forward, Store: p.store, Feed: p.indexer.Feed(), Statistics: p.counts,
 		Recorder: s.siemRecorder(collector.NewOwn(intake, metrics)),
 		Logger:   s.logger, Metrics: s.metrics, BaseURL: s.SIEMURL, AllowHTTPKeys: s.config.AllowPrivateDestinations,
 	})

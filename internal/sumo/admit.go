@@ -19,9 +19,13 @@ const (
 	closed     access = iota // nobody
 	readable                 // analysts may look
 	searchable               // analysts may do everything
+	personal                 // everybody may look, who has a key
 )
 
 func (a access) grants(role collector.Role, r *http.Request) bool {
+	if a == personal && !changes(r) {
+		return true
+	}
 	switch role {
 	case collector.Administrator:
 		return true
@@ -100,7 +104,7 @@ func actionOf(resource string, r *http.Request) string {
 	case http.MethodDelete:
 		return "delete"
 	}
-	if strings.HasSuffix(resource, "}") {
+	if strings.HasSuffix(resource, "}") || resource == "me" {
 		return "retrieve"
 	}
 	return "list"

@@ -30,13 +30,14 @@ import (
 
 // Options are what New needs.
 type Options struct {
-	Catalog   *collector.Catalog
-	Forwarder *collector.Forwarder
-	Store     search.Store
-	Feed      *collector.Feed    // what tails follow
-	Recorder  *recorder.Recorder // whose journal is a collector.Own
-	Logger    *slog.Logger
-	Metrics   prometheus.Registerer
+	Catalog    *collector.Catalog
+	Forwarder  *collector.Forwarder
+	Store      search.Store
+	Feed       *collector.Feed       // what tails follow
+	Statistics *collector.Statistics // of the catalog's sources
+	Recorder   *recorder.Recorder    // whose journal is a collector.Own
+	Logger     *slog.Logger
+	Metrics    prometheus.Registerer
 	// JobLimits bound search jobs; what is zero stands for the package's default.
 	JobLimits jobs.Limits
 	// BaseURL is how this server is reached from outside, such as
@@ -55,6 +56,7 @@ type API struct {
 	catalog       *collector.Catalog
 	forwarder     *collector.Forwarder
 	store         search.Store
+	statistics    *collector.Statistics
 	recorder      *recorder.Recorder
 	failures      *failures
 	jobs          *jobs.Jobs
@@ -70,6 +72,7 @@ func New(o Options) *API {
 		catalog:       o.Catalog,
 		forwarder:     o.Forwarder,
 		store:         scoped{o.Store},
+		statistics:    o.Statistics,
 		recorder:      o.Recorder,
 		failures:      newFailures(o.Metrics),
 		jobs:          jobs.New(scoped{o.Store}, o.JobLimits, o.Logger),
@@ -129,6 +132,12 @@ func (a *API) Routes(mux *http.ServeMux) {
 			methods{"GET": a.search}},
 		"/trailhook/v1/tail": {"search", searchable,
 			methods{"GET": a.tail}},
+		"/trailhook/v1/sources/statistics": {"sources", readable,
+			methods{"GET": a.listStatistics}},
+		"/trailhook/v1/sources/{sid}/statistics": {"sources/{sid}", readable,
+			methods{"GET": a.getStatistics}},
+		"/trailhook/v1/me": {"me", personal,
+			methods{"GET": a.getMe}},
 		"/api/v1/":       {},
 		"/trailhook/v1/": {},
 	} {

@@ -95,7 +95,8 @@ func (s *siem) serve(store search.Store, masterKey string, logger *slog.Logger) 
 	s.t.Cleanup(forwarder.Close)
 	collector.NewReceiver(s.catalog, intake, metrics, logger).Routes(s.mux)
 	s.options = Options{
-		Catalog: s.catalog, Forwarder: forwarder, Store: store, Feed: s.indexer.Feed(), Logger: logger, Metrics: s.metrics, BaseURL: "https://siem.example/",
+		Catalog: s.catalog, Forwarder: forwarder, Store: store, Feed: s.indexer.Feed(),
+		Statistics: collector.NewStatistics(s.catalog, metrics, logger), Logger: logger, Metrics: s.metrics, BaseURL: "https://siem.example/",
 		Recorder: recorder.New(recorder.Options{Journal: collector.NewOwn(intake, metrics), Service: Service, Now: time.Now, PrincipalNames: true}),
 	}
 	s.api = New(s.options)
