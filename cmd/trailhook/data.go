@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/trailhook/trailhook/internal/alert"
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/collector"
 	"github.com/trailhook/trailhook/internal/registry"
@@ -84,7 +85,12 @@ func (d *data) reseal(ctx context.Context, with, sealed *seal.Sealer) (int, erro
 	}
 	defer catalog.Close()
 	forwards, err := catalog.Reseal(ctx, d.sealer, with, sealed)
-	return n + forwards, err
+	n += forwards
+	if err != nil {
+		return n, err
+	}
+	alerts, err := alert.Reseal(ctx, d.broker, d.sealer, with, sealed)
+	return n + alerts, err
 }
 
 // openSealer opens the key that the server has, and makes none.

@@ -38,6 +38,7 @@ type cli struct {
 	SetAside    setAsideCommand    `cmd:"" help:"List, send again or delete lines that a webhook's endpoint refused."`
 	Search      searchCommand      `cmd:"" help:"Search what the SIEM's side has."`
 	Tail        tailCommand        `cmd:"" help:"Show lines as the SIEM's side stores them."`
+	Alert       alertCommand       `cmd:"" help:"Saved searches of the SIEM's side, and the alerts that they raise."`
 	Verify      verifyCommand      `cmd:"" help:"Verify the signatures of audit lines."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }

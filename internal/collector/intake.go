@@ -47,6 +47,8 @@ type Intake struct {
 	broker *broker.Broker
 	stream jetstream.Stream
 
+	arrivals arrivals
+
 	mu       sync.Mutex
 	last     uint64        // sequence of the newest message
 	appended chan struct{} // closed and replaced when messages came
@@ -76,6 +78,7 @@ func OpenIntake(ctx context.Context, b *broker.Broker) (*Intake, error) {
 // retry does no harm to, for lines that come twice are stored once. Errors wrap
 // [broker.ErrUnavailable].
 func (in *Intake) Append(ctx context.Context, origin Origin, groups [][]byte) error {
+	defer in.arrivals.begin(origin.ReceivedAt)()
 	header, err := json.Marshal(origin)
 	if err != nil {
 		return fmt.Errorf("intake: %w", err)

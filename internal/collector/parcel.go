@@ -20,6 +20,9 @@ type parcel struct {
 // appendParcels makes lines of several origins durable, with as few writes as
 // it can. After an error some of them may have been taken, as with Append.
 func (in *Intake) appendParcels(ctx context.Context, parcels []parcel) error {
+	for _, p := range parcels {
+		defer in.arrivals.begin(p.origin.ReceivedAt)()
+	}
 	var msgs []*nats.Msg
 	size := 0
 	for i, p := range parcels {

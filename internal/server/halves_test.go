@@ -11,7 +11,7 @@ import (
 func TestNeitherHalfImportsTheOther(t *testing.T) {
 	const internal = "github.com/trailhook/trailhook/internal/"
 	platform := []string{"registry", "journal", "konnect", "ingest", "delivery"}
-	siem := []string{"collector", "search", "search/duckdb", "search/clickhouse", "jobs", "sumo", "console"}
+	siem := []string{"collector", "search", "search/duckdb", "search/clickhouse", "jobs", "alert", "sumo", "console"}
 	check := func(half, other []string) {
 		for _, name := range half {
 			out, err := exec.Command("go", "list", "-deps", internal+name).CombinedOutput()

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/trailhook/trailhook/internal/alert"
 	"github.com/trailhook/trailhook/internal/collector"
 	"github.com/trailhook/trailhook/internal/console"
 	"github.com/trailhook/trailhook/internal/outbound"
@@ -26,6 +27,7 @@ type siem struct {
 	forward *collector.Forwarder
 	expiry  *collector.Retention
 	counts  *collector.Statistics
+	alerts  *alert.Alerts
 	api     *sumo.API
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -46,6 +48,7 @@ func (s *Server) startSIEM(ctx context.Context) (*siem, error) {
 	p.running.Go(func() { p.forward.Run(running) })
 	p.running.Go(func() { p.expiry.Run(running) })
 	p.running.Go(func() { p.counts.Run(running) })
+	p.running.Go(func() { p.alerts.Run(running) })
 	return p, nil
 }
 
@@ -68,7 +71,7 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 	if p.indexer, err = collector.NewIndexer(ctx, intake, p.store, keys, metrics, s.logger); err != nil {
 		return err
 	}
-	if err := p.openForwarder(ctx, s); err != nil {
+	if err := p.openSenders(ctx, s); err != nil {
 		return err
 	}
 	days := func(sourceID string) int {
@@ -79,7 +82,7 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 	mux := http.NewServeMux()
 	collector.NewReceiver(p.catalog, intake, metrics, s.logger).Routes(mux)
 	p.api = sumo.New(sumo.Options{
-		Catalog: p.catalog, Forwarder: p.forward, Store: p.store, Feed: p.indexer.Feed(), Statistics: p.counts,
+		Catalog: p.catalog, Forwarder: p.forward, Alerts: p.alerts, Store: p.store, Feed: p.indexer.Feed(), Statistics: p.counts,
 		Recorder: s.siemRecorder(collector.NewOwn(intake, metrics)),
 		Logger:   s.logger, Metrics: s.metrics, BaseURL: s.SIEMURL, AllowHTTPKeys: s.config.AllowPrivateDestinations,
 	})
@@ -94,8 +97,9 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 	return nil
 }
 
-// openForwarder opens what sends lines on, which reaches what webhooks may reach.
-func (p *siem) openForwarder(ctx context.Context, s *Server) error {
+// openSenders opens what sends lines on and what tells of alerts, which reach what
+// webhooks may reach.
+func (p *siem) openSenders(ctx context.Context, s *Server) error {
 	sealer, err := s.openSealer()
 	if err != nil {
 		return err
@@ -107,6 +111,14 @@ func (p *siem) openForwarder(ctx context.Context, s *Server) error {
 	p.forward, err = collector.OpenForwarder(ctx, collector.ForwarderOptions{
 		Catalog: p.catalog, Indexer: p.indexer, Store: p.store, Broker: s.broker, Client: client, Sealer: sealer,
 		AllowHTTP: s.config.AllowPrivateDestinations, Logger: s.logger, Metrics: s.metrics,
+		MinPause: s.config.MinPause, MaxPause: s.config.MaxPause,
+	})
+	if err != nil {
+		return err
+	}
+	p.alerts, err = alert.Open(ctx, alert.Options{
+		Broker: s.broker, Store: sumo.Scoped(p.store), Settled: p.indexer.Settled, Client: client, Sealer: sealer,
+		AllowHTTP: s.config.AllowPrivateDestinations, BaseURL: s.SIEMURL, Logger: s.logger, Metrics: s.metrics,
 		MinPause: s.config.MinPause, MaxPause: s.config.MaxPause,
 	})
 	return err
@@ -171,6 +183,9 @@ func (p *siem) close() error {
 	}
 	if p.forward != nil {
 		p.forward.Close()
+	}
+	if p.alerts != nil {
+		p.alerts.Close()
 	}
 	if p.store != nil {
 		err = p.store.Close()

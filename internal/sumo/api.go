@@ -1,7 +1,8 @@
 // Package sumo is the SIEM's API: the part of Sumo Logic's that manages
 // collectors, HTTP sources and access keys, and its search jobs, in its paths,
 // JSON and errors, so that its clients and its Terraform provider work unchanged;
-// and Trailhook's own GET /trailhook/v1/search and GET /trailhook/v1/tail.
+// and Trailhook's own GET /trailhook/v1/search, GET /trailhook/v1/tail and
+// /trailhook/v1/searches, the saved searches and their alerts.
 //
 // Every call authenticates with HTTP Basic, an access id and its key, whose role
 // says what it may do. Calls leave audit events: see record.go. What
@@ -21,6 +22,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/trailhook/trailhook/internal/alert"
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/collector"
 	"github.com/trailhook/trailhook/internal/jobs"
@@ -32,6 +34,7 @@ import (
 type Options struct {
 	Catalog    *collector.Catalog
 	Forwarder  *collector.Forwarder
+	Alerts     *alert.Alerts
 	Store      search.Store
 	Feed       *collector.Feed       // what tails follow
 	Statistics *collector.Statistics // of the catalog's sources
@@ -55,6 +58,7 @@ const Service = "trailhook"
 type API struct {
 	catalog       *collector.Catalog
 	forwarder     *collector.Forwarder
+	alerts        *alert.Alerts
 	store         search.Store
 	statistics    *collector.Statistics
 	recorder      *recorder.Recorder
@@ -71,11 +75,12 @@ func New(o Options) *API {
 	return &API{
 		catalog:       o.Catalog,
 		forwarder:     o.Forwarder,
-		store:         scoped{o.Store},
+		alerts:        o.Alerts,
+		store:         Scoped(o.Store),
 		statistics:    o.Statistics,
 		recorder:      o.Recorder,
 		failures:      newFailures(o.Metrics),
-		jobs:          jobs.New(scoped{o.Store}, o.JobLimits, o.Logger),
+		jobs:          jobs.New(Scoped(o.Store), o.JobLimits, o.Logger),
 		tails:         newTails(o.Feed),
 		logger:        o.Logger,
 		baseURL:       strings.TrimSuffix(o.BaseURL, "/"),
@@ -138,6 +143,12 @@ func (a *API) Routes(mux *http.ServeMux) {
 			methods{"GET": a.getStatistics}},
 		"/trailhook/v1/me": {"me", personal,
 			methods{"GET": a.getMe}},
+		"/trailhook/v1/searches": {"searches", readable,
+			methods{"GET": a.listSearches, "POST": a.createSearch}},
+		"/trailhook/v1/searches/{id}": {"searches/{id}", readable,
+			methods{"GET": a.getSearch, "PUT": a.updateSearch, "DELETE": a.deleteSearch}},
+		"/trailhook/v1/searches/{id}/test": {"searches/{id}/test", readable,
+			methods{"POST": a.testSearch}},
 		"/api/v1/":       {},
 		"/trailhook/v1/": {},
 	} {
@@ -216,6 +227,9 @@ func badRequest(format string, args ...any) error {
 // problemOf turns the errors of the packages below into answers.
 func problemOf(err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
+	if p := alertProblem(err); p != nil {
 		return p
 	}
 	switch {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/trailhook/trailhook/internal/alert"
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/collector"
 	"github.com/trailhook/trailhook/internal/outbound"
@@ -93,9 +94,17 @@ func (s *siem) serve(store search.Store, masterKey string, logger *slog.Logger) 
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(forwarder.Close)
+	alerts, err := alert.Open(s.t.Context(), alert.Options{
+		Broker: s.broker, Store: Scoped(store), Settled: s.indexer.Settled, Client: client, Sealer: sealer, AllowHTTP: true,
+		BaseURL: "https://siem.example", Logger: logger, Metrics: s.metrics, MinPause: time.Millisecond,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(alerts.Close)
 	collector.NewReceiver(s.catalog, intake, metrics, logger).Routes(s.mux)
 	s.options = Options{
-		Catalog: s.catalog, Forwarder: forwarder, Store: store, Feed: s.indexer.Feed(),
+		Catalog: s.catalog, Forwarder: forwarder, Alerts: alerts, Store: store, Feed: s.indexer.Feed(),
 		Statistics: collector.NewStatistics(s.catalog, metrics, logger), Logger: logger, Metrics: s.metrics, BaseURL: "https://siem.example/",
 		Recorder: recorder.New(recorder.Options{Journal: collector.NewOwn(intake, metrics), Service: Service, Now: time.Now, PrincipalNames: true}),
 	}
@@ -106,6 +115,7 @@ func (s *siem) serve(store search.Store, masterKey string, logger *slog.Logger) 
 	var running sync.WaitGroup
 	running.Go(func() { s.indexer.Run(ctx) })
 	running.Go(func() { forwarder.Run(ctx) })
+	running.Go(func() { alerts.Run(ctx) })
 	s.t.Cleanup(func() { cancel(); running.Wait() })
 }
 

@@ -48,6 +48,14 @@ func TestARoleAllowsWhatItIsForAndNothingElse(t *testing.T) {
 		{"POST", "/api/v1/accessKeys", `{"label":"l"}`, 200, false},
 		{"PUT", "/api/v1/accessKeys/x", `{}`, 404, false},
 		{"DELETE", "/api/v1/accessKeys/x", "", 404, false},
+		{"GET", "/trailhook/v1/searches", "", 200, true},
+		{"GET", "/trailhook/v1/searches/konnect-denied", "", 200, true},
+		{"GET", "/trailhook/v1/searches/x", "", 404, true},
+		{"GET", "/trailhook/v1/search?saved=konnect-denied", "", 200, true},
+		{"POST", "/trailhook/v1/searches", `{"name":"n","query":"*"}`, 201, false},
+		{"PUT", "/trailhook/v1/searches/konnect-denied", `{}`, 428, false},
+		{"POST", "/trailhook/v1/searches/konnect-denied/test", "", 400, false},
+		{"DELETE", "/trailhook/v1/searches/konnect-denied", "", 204, false},
 	}
 	analyst, sender := s.as(collector.Analyst), s.as(collector.Sender)
 	for _, c := range calls { // those who may not go first: what they asked for must not have happened

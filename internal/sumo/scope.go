@@ -14,6 +14,10 @@ import (
 // searches, nor what is in quarantine. Both are found by _source.
 type scoped struct{ search.Store }
 
+// Scoped returns the store as searches see it that name no source: without the
+// audit events of this half and without what is in quarantine.
+func Scoped(store search.Store) search.Store { return scoped{store} }
+
 // Search implements [search.Store].
 func (s scoped) Search(ctx context.Context, r search.Request) iter.Seq2[search.Record, error] {
 	r.Query = inScope(r.Query)

@@ -35,8 +35,14 @@ var (
 // end, for clocks differ. An error after the stream began ends it with a line
 // {"error": …}: a result without one is whole, up to its limit.
 //
-// With format=csv, or an Accept of text/csv, it is CSV: see writeCSV.
+// With format=csv, or an Accept of text/csv, it is CSV: see writeCSV. With saved=
+// the query is that of the saved search, and so are from and timeZone unless they
+// are given.
 func (a *API) search(w http.ResponseWriter, r *http.Request) error {
+	r, err := a.withSaved(r)
+	if err != nil {
+		return err
+	}
 	asked, err := parseSearch(r, time.Now())
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"github.com/trailhook/trailhook/internal/collector"
@@ -167,8 +166,8 @@ func (a *API) showForwarding(s collector.Source, manages bool) *forwarding {
 	if !status.LastAttemptAt.IsZero() {
 		shown.LastAttemptAt = &status.LastAttemptAt
 	}
-	if endpoint, err := url.Parse(shown.Endpoint); !manages && err == nil {
-		shown.Endpoint = endpoint.Scheme + "://" + endpoint.Host
+	if !manages {
+		shown.Endpoint = hostOnly(shown.Endpoint)
 	}
 	return shown
 }
