@@ -26,6 +26,7 @@ var groups = map[string]group{
 	"collector": collectorGroup,
 	"delivery":  deliveryGroup,
 	"journal":   journalGroup,
+	"search":    searchGroup,
 	"tutorial":  tutorial,
 }
 
@@ -38,6 +39,8 @@ func main() {
 			exit(idleChild(context.Background()))
 		case "collect-child":
 			exit(siemChild(context.Background(), os.Args[2]))
+		case "search-child":
+			exit(searchChild(context.Background(), os.Args[2]))
 		case "deliver-child":
 			exit(deliverChild(context.Background(), os.Args[2], os.Args[3]))
 		}

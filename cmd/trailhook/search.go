@@ -18,8 +18,9 @@ type searchCommand struct {
 	From     moment `default:"-15m" help:"Begin of the time: how long ago (-15m, -7d), or as in RFC 3339." placeholder:"TIME"`
 	To       moment `default:"now" help:"End of the time: now, how long ago, or as in RFC 3339." placeholder:"TIME"`
 	TimeZone string `help:"Time zone in which timeslice cuts days, such as Europe/Berlin; UTC unless it is given." placeholder:"ZONE"`
-	Limit    int    `help:"How many lines, or rows of a table, at most: 1 to 10000. Without it the newest 100 lines, or 10000 rows." placeholder:"N"`
-	Output   string `short:"o" help:"table, json (an object a line), csv, or raw (the lines as they were received; of a table the values, with tabs between)." enum:"table,json,csv,raw" default:"table"`
+	Limit    int    `help:"How many lines, or rows of a table, at most: 1 to 10000. Without it the newest 100 lines, or 10000 rows; of parquet all, up to a million." placeholder:"N"`
+	Output   string `short:"o" help:"table, json (an object a line), csv, parquet (a file for other engines), or raw (the lines as they were received; of a table the values, with tabs between)." enum:"table,json,csv,raw,parquet" default:"table"`
+	File     string `help:"Where --output parquet goes, in place of standard output." type:"path" placeholder:"FILE"`
 	Follow   bool   `short:"f" help:"Go on with lines as they are stored, until Ctrl-C. The oldest line comes first then."`
 
 	Server siemFlags `embed:""`
@@ -33,6 +34,7 @@ func (searchCommand) Help() string {
   trailhook search '_source=Konnect granted=false' --from -1d --data-dir trailhook-data
   trailhook search '* | count by principal_id | sort by _count' --output csv --from -7d
   trailhook search 'action=delete' --follow
+  trailhook search '*' --from -7d --output parquet --file week.parquet
 
 On a terminal the table has colours, unless NO_COLOR is set, and fits its width; characters that would control the terminal are
 shown as escapes, in every form of output. The exit status is that of grep: 0 when something was found, 1 when nothing was, 2
@@ -54,13 +56,17 @@ func (c *searchCommand) Run(ctx context.Context, s streams) error {
 }
 
 func (c *searchCommand) run(ctx context.Context, s streams) (found bool, err error) {
-	switch {
-	case c.Limit < 0 || c.Limit > 10_000:
-		return false, fmt.Errorf("--limit %d: 1 to 10000", c.Limit)
-	case c.Follow && c.Output == "csv":
-		return false, errors.New("--follow goes with --output table, json or raw: the columns of CSV are known at the end only")
+	switch most := c.mostRows(); {
+	case c.Limit < 0 || c.Limit > most:
+		return false, fmt.Errorf("--limit %d: 1 to %d", c.Limit, most)
+	case c.Follow && (c.Output == "csv" || c.Output == "parquet"):
+		return false, errors.New("--follow goes with --output table, json or raw: the others are complete at the end only")
+	case c.File != "" && c.Output != "parquet":
+		return false, errors.New("--file goes with --output parquet: redirect the others")
 	case c.Output == "csv":
 		return c.csv(ctx, s)
+	case c.Output == "parquet":
+		return c.parquet(ctx, s)
 	}
 	out := newPrinter(s.out, c.Output, c.Query)
 	if c.Follow {
@@ -71,6 +77,14 @@ func (c *searchCommand) run(ctx context.Context, s streams) (found bool, err err
 		return out.print(o, line)
 	})
 	return found, errors.Join(err, out.flush())
+}
+
+// mostRows is how much a server gives.
+func (c *searchCommand) mostRows() int {
+	if c.Output == "parquet" {
+		return 1_000_000
+	}
+	return 10_000
 }
 
 func (c *searchCommand) parameters() url.Values {
@@ -142,10 +156,9 @@ func (c *searchCommand) follow(ctx context.Context, s streams, out printer) (fou
 	}
 	defer t.Close()
 	var lines [][]byte
-	known := map[string]bool{}
 	err = c.search(ctx, func(o object, line []byte) error {
 		lines = append(lines, bytes.Clone(line))
-		known[identity(o)] = true
+		t.shown.find(o)
 		return nil
 	})
 	if err != nil {
@@ -164,13 +177,5 @@ func (c *searchCommand) follow(ctx context.Context, s streams, out printer) (fou
 	if err := out.flush(); err != nil {
 		return false, err
 	}
-	return true, t.show(s, out, func(o object) bool { return known[identity(o)] })
-}
-
-// identity tells a line from others.
-func identity(o object) string {
-	source, _ := o.get("_source")
-	at, _ := o.get("_receipttime")
-	raw, _ := o.get("_raw")
-	return source + "\n" + at + "\n" + raw
+	return true, t.show(ctx, s, out)
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -152,30 +151,4 @@ func TestASearchThatFollowsShowsEachLineOnceInOrder(t *testing.T) {
 	if err := f.wait(); err != nil {
 		t.Errorf("interrupted: %v\n%s", err, f.log)
 	}
-}
-
-func TestATailEndsWithTheServer(t *testing.T) {
-	p := serve(t, t.TempDir(), "--only", "collector")
-	post := p.addSource()
-	f := follow(p, "tail", "_source=App NOT warming", "--output", "raw")
-	// Nobody outside knows when the tail has begun: lines come until one is shown.
-	shown := make(chan string, 1)
-	go func() { shown <- f.next() }()
-	n := 0
-	eventually(t, "a line is shown", func() bool {
-		n++
-		post(fmt.Sprintf("line %d\nwarming %d\n", n, n))
-		return len(shown) > 0
-	})
-	if line := <-shown; !strings.HasPrefix(line, "line ") {
-		t.Errorf("shown: %q", line)
-	}
-	began := time.Now()
-	if err := p.end(syscall.SIGTERM); err != nil {
-		t.Errorf("the server: %v", err)
-	}
-	if err := f.wait(); f.cmd.ProcessState.ExitCode() != 2 || !strings.Contains(f.log.String(), "the server is shutting down") {
-		t.Errorf("the tail: %v\n%s", err, f.log)
-	}
-	t.Logf("the server took %s to shut down", time.Since(began))
 }

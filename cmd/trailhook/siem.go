@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -35,6 +36,7 @@ const siemSearchTime = 2 * time.Minute
 type stream struct {
 	io.ReadCloser
 	client *http.Client
+	header http.Header
 }
 
 func (s *stream) Close() error {
@@ -42,9 +44,25 @@ func (s *stream) Close() error {
 	return s.ReadCloser.Close()
 }
 
+// refusal is an answer that is none.
+type refusal struct {
+	status int
+	error
+}
+
+func (r *refusal) Unwrap() error { return r.error }
+
+// errNoAnswer says that nobody answered.
+var errNoAnswer = errors.New("is the server running there?")
+
 // get begins to read an answer; timeout bounds all of it, unless it is 0. A
-// refusal is an error in the server's words, and one of the query shows its place.
+// [refusal] is an error in the server's words, and one of the query shows its place.
 func (f *siemFlags) get(ctx context.Context, path string, parameters url.Values, timeout time.Duration) (*stream, error) {
+	return f.getWith(ctx, path, parameters, nil, timeout)
+}
+
+// getWith is get with headers of the caller's.
+func (f *siemFlags) getWith(ctx context.Context, path string, parameters url.Values, header http.Header, timeout time.Duration) (*stream, error) {
 	id, key, err := f.credentials()
 	if err != nil {
 		return nil, err
@@ -57,19 +75,20 @@ func (f *siemFlags) get(ctx context.Context, path string, parameters url.Values,
 	if err != nil {
 		return nil, fmt.Errorf("--siem %s: not a URL such as https://siem.example.com", f.SIEM)
 	}
+	maps.Copy(request.Header, header)
 	request.SetBasicAuth(id, key)
 	request.Header.Set("User-Agent", "trailhook/"+version)
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%w: is the server running there? (--siem %s)", withoutURL(err), f.SIEM)
+		return nil, fmt.Errorf("%w: %w (--siem %s)", withoutURL(err), errNoAnswer, f.SIEM)
 	}
-	answer := &stream{response.Body, client}
+	answer := &stream{response.Body, client, response.Header}
 	if response.StatusCode == http.StatusOK {
 		return answer, nil
 	}
 	defer answer.Close()
 	text, _ := io.ReadAll(io.LimitReader(response.Body, maxAPIAnswer)) // what there is of it is told
-	return nil, siemRefusal(path, response.Status, text, parameters.Get("query"))
+	return nil, &refusal{response.StatusCode, siemRefusal(path, response.Status, text, parameters.Get("query"))}
 }
 
 // withoutURL takes the query, which can be long, out of an error of a request.

@@ -62,6 +62,7 @@ type Jobs struct {
 	limits Limits
 	turns  chan struct{} // as many as may run at once
 	held   atomic.Int64  // bytes of all results
+	ended  func(ran time.Duration)
 
 	running sync.WaitGroup
 	ctx     context.Context // of all jobs, so that Close ends them
@@ -75,7 +76,7 @@ type Jobs struct {
 // New makes a Jobs without any. Close ends it.
 func New(store search.Store, limits Limits, logger *slog.Logger) *Jobs {
 	limits = limits.orDefaults()
-	js := &Jobs{store: store, logger: logger, limits: limits, turns: make(chan struct{}, limits.AtOnce), byID: map[string]*Job{}}
+	js := &Jobs{store: store, logger: logger, limits: limits, turns: make(chan struct{}, limits.AtOnce), byID: map[string]*Job{}, ended: func(time.Duration) {}}
 	js.ctx, js.end = context.WithCancelCause(context.Background())
 	return js
 }
@@ -185,6 +186,7 @@ func (js *Jobs) run(ctx context.Context, job *Job) {
 	ctx, stop := context.WithTimeoutCause(ctx, js.limits.Time, errTime)
 	defer stop()
 	job.begin()
+	defer func(began time.Time) { js.ended(time.Since(began)) }(time.Now())
 	table, err := job.Search.Run(ctx, js.store, job.take)
 	job.finish(table, err)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/trailhook/trailhook/internal/outbound"
 	"github.com/trailhook/trailhook/internal/recorder"
 	"github.com/trailhook/trailhook/internal/search"
+	"github.com/trailhook/trailhook/internal/search/parquet"
 	"github.com/trailhook/trailhook/internal/sumo"
 )
 
@@ -81,8 +82,12 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 	p.counts = collector.NewStatistics(p.catalog, metrics, s.logger)
 	mux := http.NewServeMux()
 	collector.NewReceiver(p.catalog, intake, metrics, s.logger).Routes(mux)
+	exports, err := parquet.Open(s.file("exports"))
+	if err != nil {
+		return err
+	}
 	p.api = sumo.New(sumo.Options{
-		Catalog: p.catalog, Forwarder: p.forward, Alerts: p.alerts, Store: p.store, Feed: p.indexer.Feed(), Statistics: p.counts,
+		Catalog: p.catalog, Forwarder: p.forward, Alerts: p.alerts, Store: p.store, Feed: p.indexer.Feed(), Exports: exports, Statistics: p.counts,
 		Recorder: s.siemRecorder(collector.NewOwn(intake, metrics)),
 		Logger:   s.logger, Metrics: s.metrics, BaseURL: s.SIEMURL, AllowHTTPKeys: s.config.AllowPrivateDestinations,
 	})

@@ -28,6 +28,7 @@ import (
 	"github.com/trailhook/trailhook/internal/jobs"
 	"github.com/trailhook/trailhook/internal/recorder"
 	"github.com/trailhook/trailhook/internal/search"
+	"github.com/trailhook/trailhook/internal/search/parquet"
 )
 
 // Options are what New needs.
@@ -37,6 +38,7 @@ type Options struct {
 	Alerts     *alert.Alerts
 	Store      search.Store
 	Feed       *collector.Feed       // what tails follow
+	Exports    *parquet.Folder       // where Parquet files are made; nil: not at all
 	Statistics *collector.Statistics // of the catalog's sources
 	Recorder   *recorder.Recorder    // whose journal is a collector.Own
 	Logger     *slog.Logger
@@ -65,6 +67,10 @@ type API struct {
 	failures      *failures
 	jobs          *jobs.Jobs
 	tails         *tails
+	searches      *turns // of direct searches and exports
+	exports       *turns
+	metrics       *searchMetrics
+	exportTo      *parquet.Folder
 	logger        *slog.Logger
 	baseURL       string
 	allowHTTPKeys bool
@@ -72,7 +78,8 @@ type API struct {
 
 // New makes the API. Close ends what runs in it beyond a call.
 func New(o Options) *API {
-	return &API{
+	metrics := newSearchMetrics(o.Metrics)
+	a := &API{
 		catalog:       o.Catalog,
 		forwarder:     o.Forwarder,
 		alerts:        o.Alerts,
@@ -81,11 +88,17 @@ func New(o Options) *API {
 		recorder:      o.Recorder,
 		failures:      newFailures(o.Metrics),
 		jobs:          jobs.New(Scoped(o.Store), o.JobLimits, o.Logger),
-		tails:         newTails(o.Feed),
+		tails:         newTails(o.Feed, metrics),
+		searches:      newTurns(maxSearches, turnPatience, "too_many_searches", "%d searches run already: try again when one has ended, or make it a search job, which waits for its turn"),
+		exports:       newTurns(maxExports, turnPatience, "too_many_exports", "%d exports run already: try again when one has ended"),
+		metrics:       metrics,
+		exportTo:      o.Exports,
 		logger:        o.Logger,
 		baseURL:       strings.TrimSuffix(o.BaseURL, "/"),
 		allowHTTPKeys: o.AllowHTTPKeys,
 	}
+	metrics.watch(o.Metrics, a.jobs, a.tails)
+	return a
 }
 
 // EndTails ends the tails, which would go on as long as their readers want, and
@@ -253,7 +266,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.status >= http.StatusInternalServerError {
 		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "id", id, "error", err)
 	}
-	if p.status == http.StatusServiceUnavailable {
+	if p.status == http.StatusServiceUnavailable || p.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	answer(w, p.status, p.body(id))

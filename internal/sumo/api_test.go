@@ -24,6 +24,7 @@ import (
 	"github.com/trailhook/trailhook/internal/seal"
 	"github.com/trailhook/trailhook/internal/search"
 	"github.com/trailhook/trailhook/internal/search/duckdb"
+	"github.com/trailhook/trailhook/internal/search/parquet"
 )
 
 // siem is the API and the receiver on their real engines, behind one mux.
@@ -103,8 +104,12 @@ func (s *siem) serve(store search.Store, masterKey string, logger *slog.Logger) 
 	}
 	s.t.Cleanup(alerts.Close)
 	collector.NewReceiver(s.catalog, intake, metrics, logger).Routes(s.mux)
+	exports, err := parquet.Open(filepath.Join(s.t.TempDir(), "exports"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	s.options = Options{
-		Catalog: s.catalog, Forwarder: forwarder, Alerts: alerts, Store: store, Feed: s.indexer.Feed(),
+		Catalog: s.catalog, Forwarder: forwarder, Alerts: alerts, Store: store, Feed: s.indexer.Feed(), Exports: exports,
 		Statistics: collector.NewStatistics(s.catalog, metrics, logger), Logger: logger, Metrics: s.metrics, BaseURL: "https://siem.example/",
 		Recorder: recorder.New(recorder.Options{Journal: collector.NewOwn(intake, metrics), Service: Service, Now: time.Now, PrincipalNames: true}),
 	}

@@ -4,32 +4,14 @@ import (
 	"context"
 	"encoding/csv"
 	"maps"
-	"mime"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/trailhook/trailhook/internal/search"
 )
 
 // maxCSV is how many bytes of messages are held for their columns to be known.
 const maxCSV = 64 << 20
-
-// wantsCSV says whether the caller asks for CSV rather than JSON.
-func wantsCSV(r *http.Request) (bool, error) {
-	switch format := r.URL.Query().Get("format"); format {
-	case "csv":
-		return true, nil
-	case "ndjson":
-		return false, nil
-	case "":
-		first, _, _ := strings.Cut(r.Header.Get("Accept"), ",")
-		kind, _, _ := mime.ParseMediaType(first)
-		return kind == "text/csv", nil
-	default:
-		return false, badRequest("format %q is neither ndjson nor csv", format)
-	}
-}
 
 // searchCSV answers with CSV once the whole result is there, since only then its
 // columns are known, and so a failed search is never half an answer.

@@ -17,10 +17,11 @@ type eventWriter struct {
 	w          http.ResponseWriter
 	connection *http.ResponseController
 	object     lineWriter
+	at         place
 }
 
-func newEventWriter(w http.ResponseWriter) *eventWriter {
-	o := &eventWriter{w: w, connection: http.NewResponseController(w)}
+func newEventWriter(w http.ResponseWriter, at place) *eventWriter {
+	o := &eventWriter{w: w, at: at, connection: http.NewResponseController(w)}
 	o.object = lineWriter{w: w, begun: true}
 	return o
 }
@@ -35,7 +36,10 @@ func (o *eventWriter) begin() error {
 	o.w.Header().Set("Content-Type", "text/event-stream")
 	o.w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events back
 	o.w.WriteHeader(http.StatusOK)
-	return o.comment("tailing")
+	return o.send(func() error {
+		_, err := fmt.Fprintf(o.w, "id: %s\n: tailing\n\n", o.at)
+		return err
+	})
 }
 
 func (o *eventWriter) comment(text string) error {
@@ -48,7 +52,7 @@ func (o *eventWriter) comment(text string) error {
 func (o *eventWriter) messages(messages []search.Record, dropped int) error {
 	return o.send(func() error {
 		for i := range messages {
-			if err := o.event("", recordFields(&messages[i])); err != nil {
+			if err := o.message(&messages[i]); err != nil {
 				return err
 			}
 		}
@@ -57,6 +61,22 @@ func (o *eventWriter) messages(messages []search.Record, dropped int) error {
 			return err
 		}
 		return nil
+	})
+}
+
+func (o *eventWriter) message(r *search.Record) error {
+	if next := o.at.after(r); next != o.at {
+		o.at = next
+		if _, err := fmt.Fprintf(o.w, "id: %s\n", next); err != nil {
+			return err
+		}
+	}
+	return o.event("", recordFields(r))
+}
+
+func (o *eventWriter) gap() error {
+	return o.send(func() error {
+		return o.event("gap", []field{{"reason", "more was stored meanwhile than is sent: the older messages are left out"}})
 	})
 }
 

@@ -105,7 +105,7 @@ func (c *call) WriteHeader(status int) {
 func (c *call) lose() {
 	c.lost = true
 	header := c.Header()
-	for _, name := range []string{"ETag", "Location", "Allow", "WWW-Authenticate"} {
+	for _, name := range []string{"ETag", "Location", "Allow", "WWW-Authenticate", "Content-Length", "Content-Disposition", rowsHeader} {
 		header.Del(name)
 	}
 	header.Set("Retry-After", retryAfter)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/trailhook/trailhook/internal/search"
+	"github.com/trailhook/trailhook/internal/search/parquet"
 )
 
 const (
@@ -35,30 +36,69 @@ var (
 // end, for clocks differ. An error after the stream began ends it with a line
 // {"error": …}: a result without one is whole, up to its limit.
 //
-// With format=csv, or an Accept of text/csv, it is CSV: see writeCSV. With saved=
-// the query is that of the saved search, and so are from and timeZone unless they
-// are given.
+// With another format it is CSV or a Parquet file: see format. With saved= the
+// query is that of the saved search, and so are from and timeZone unless they are
+// given.
 func (a *API) search(w http.ResponseWriter, r *http.Request) error {
 	r, err := a.withSaved(r)
 	if err != nil {
 		return err
 	}
-	asked, err := parseSearch(r, time.Now())
+	as, err := formatOf(r)
 	if err != nil {
 		return err
 	}
-	asCSV, err := wantsCSV(r)
+	asked, err := parseSearch(r, as, time.Now())
 	if err != nil {
 		return err
+	}
+	// The limit for sending a request would otherwise end it, though it was sent.
+	http.NewResponseController(w).SetReadDeadline(time.Time{})
+	end, err := a.beginSearch(r.Context(), as.kind())
+	if isGone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer end()
+	if as == asParquet {
+		return a.export(w, r, asked)
 	}
 	ctx, stop := context.WithTimeoutCause(r.Context(), searchTime, errSearchTime)
 	defer stop()
-	// The limit for sending a request would otherwise end it, though it was sent.
-	http.NewResponseController(w).SetReadDeadline(time.Time{})
-	if asCSV {
+	if as == asCSV {
 		return a.searchCSV(ctx, w, asked)
 	}
 	return a.searchLines(ctx, w, asked)
+}
+
+// beginSearch returns when it is the search's turn, or with the refusal of one
+// for which there is no room.
+func (a *API) beginSearch(ctx context.Context, kind searchKind) (end func(), err error) {
+	queues := []*turns{a.searches}
+	if kind == exportSearch {
+		queues = []*turns{a.exports, a.searches} // who waits for an export's turn keeps no search waiting
+	}
+	var releases []func()
+	release := func() {
+		for _, r := range slices.Backward(releases) {
+			r()
+		}
+	}
+	for _, queue := range queues {
+		r, err := queue.take(ctx)
+		if err != nil {
+			release()
+			if !isGone(err) {
+				a.metrics.refuse(kind)
+			}
+			return nil, err
+		}
+		releases = append(releases, r)
+	}
+	ended := a.metrics.begin(kind)
+	return func() { release(); ended() }, nil
 }
 
 func (a *API) searchLines(ctx context.Context, w http.ResponseWriter, asked search.Search) error {
@@ -106,18 +146,21 @@ func searchProblem(err error) error {
 	return err
 }
 
-func parseSearch(r *http.Request, now time.Time) (search.Search, error) {
+func parseSearch(r *http.Request, as format, now time.Time) (search.Search, error) {
 	s := search.Search{Setting: search.Setting{Now: now, To: now}, OpenEnd: true}
 	query := r.URL.Query()
 	var err error
 	if s.Query, err = parseQuery(query.Get("query")); err != nil {
 		return s, err
 	}
-	limit := defaultLimit
-	if s.Query.Aggregates() {
+	limit, most := defaultLimit, maxLimit
+	switch {
+	case as == asParquet:
+		limit, most = 0, parquet.MaxRows // all, or an error if there are more
+	case s.Query.Aggregates():
 		limit = maxLimit // a table that is cut says something else
 	}
-	if s.Limit, err = queryNumber(r, "limit", limit, 1, maxLimit); err != nil {
+	if s.Limit, err = queryNumber(r, "limit", limit, 1, most); err != nil {
 		return s, err
 	}
 	if s.Setting.Zone, err = parseZone(query.Get("timeZone")); err != nil {

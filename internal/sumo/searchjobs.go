@@ -65,7 +65,7 @@ func (a *API) createSearchJob(w http.ResponseWriter, r *http.Request) error {
 	}
 	job, err := a.jobs.Start(ownerOf(r), asked)
 	if err != nil {
-		return jobProblem(err)
+		return a.jobProblem(err)
 	}
 	link := a.baseURL + "/api/v1/search/jobs/" + job.ID
 	w.Header().Set("Location", link)
@@ -73,9 +73,10 @@ func (a *API) createSearchJob(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func jobProblem(err error) error {
+func (a *API) jobProblem(err error) error {
 	switch {
 	case errors.Is(err, jobs.ErrTooMany):
+		a.metrics.refuse(jobSearch)
 		return &problem{http.StatusTooManyRequests, "too_many_search_jobs", jobs.ErrTooMany.Error()}
 	case errors.Is(err, jobs.ErrClosed):
 		return &problem{http.StatusServiceUnavailable, "unavailable", jobs.ErrClosed.Error()}

@@ -2,8 +2,8 @@ package sumo
 
 import (
 	"context"
-	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,79 +24,119 @@ const (
 
 // tails are the tails that run.
 type tails struct {
-	feed  *collector.Feed
-	turns chan struct{}
-	once  sync.Once
-	ended chan struct{} // closed when no tail may go on
+	feed    *collector.Feed
+	turns   *turns
+	metrics *searchMetrics
+	once    sync.Once
+	ended   chan struct{} // closed when no tail may go on
+
+	maxMissed int
 }
 
-func newTails(feed *collector.Feed) *tails {
-	return &tails{feed: feed, turns: make(chan struct{}, maxTails), ended: make(chan struct{})}
+func newTails(feed *collector.Feed, metrics *searchMetrics) *tails {
+	return &tails{
+		feed: feed, metrics: metrics, ended: make(chan struct{}), maxMissed: maxMissed,
+		turns: newTurns(maxTails, 0, "too_many_tails", "%d tails run already: end one of them, or search"),
+	}
 }
 
 func (t *tails) end() { t.once.Do(func() { close(t.ended) }) }
 
 // enter lets one more tail begin, which calls leave when it has ended.
-func (t *tails) enter() (leave func(), err error) {
+func (t *tails) enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case <-t.ended:
 		return nil, &problem{http.StatusServiceUnavailable, "unavailable", "the server is shutting down"}
 	default:
 	}
-	select {
-	case t.turns <- struct{}{}:
-		return func() { <-t.turns }, nil
-	default:
-		return nil, &problem{http.StatusTooManyRequests, "too_many_tails", fmt.Sprintf("%d tails run already: end one of them, or search", maxTails)}
+	leave, err = t.turns.take(ctx)
+	if err != nil {
+		t.metrics.refuse(tailSearch)
 	}
+	return leave, err
 }
 
 // tail answers GET /trailhook/v1/tail?query=&timeZone= with server-sent events:
 // each message that matches, as it is stored, as an object like that of a search,
 // without a name of the event. The others have one: "dropped" tells by "count" how
-// many messages a reader missed who was too slow, and "end" why the tail is over.
-// Comments are signs of life.
+// many messages a reader missed who was too slow, "gap" that more was missed than
+// is sent, and "end" why the tail is over. Comments are signs of life.
 //
 // The query may have those stages that take one message at a time. Messages come
 // in the order in which they were stored; a line that was sent twice may come
 // twice.
+//
+// A request with Last-Event-ID goes on where that event was: what was stored since
+// comes first, by when it was received, and a few seconds of what came before.
 func (a *API) tail(w http.ResponseWriter, r *http.Request) error {
-	query, err := parseQuery(r.URL.Query().Get("query"))
+	asked, err := parseTail(r)
 	if err != nil {
 		return err
 	}
-	query.Filter = inScope(query.Filter)
-	zone, err := parseZone(r.URL.Query().Get("timeZone"))
-	if err != nil {
-		return err
-	}
-	follow, err := search.NewTail(query, search.Setting{Now: time.Now(), Zone: zone})
-	if err != nil {
-		return badRequest("%v", err)
-	}
-	leave, err := a.tails.enter()
+	leave, err := a.tails.enter(r.Context())
 	if err != nil {
 		return err
 	}
 	defer leave()
 	subscription := a.tails.feed.Subscribe()
 	defer subscription.Close()
-	out := newEventWriter(w)
-	if err := out.begin(); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(r.Context())
 	backlog := newBacklog()
 	var filtering sync.WaitGroup
-	filtering.Go(func() { backlog.fill(ctx, subscription, follow) })
+	filtering.Go(func() { backlog.fill(ctx, subscription, asked.tail) })
 	defer filtering.Wait()
 	defer cancel()
-	a.tails.send(ctx, out, backlog)
+	var before *missed
+	if asked.goesOn {
+		// The limit for sending a request would otherwise end it, though it was sent.
+		http.NewResponseController(w).SetReadDeadline(time.Time{})
+		if before, err = a.missedSince(ctx, asked); isGone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	out := newEventWriter(w, asked.at)
+	if err := out.begin(); err != nil {
+		return err
+	}
+	a.tails.send(ctx, out, before, backlog)
 	return nil
 }
 
-// send sends what is ready until the reader is gone or the tails end.
-func (t *tails) send(ctx context.Context, out *eventWriter, from *backlog) {
+// tailRequest is what a request for a tail asks for.
+type tailRequest struct {
+	query   search.Query
+	setting search.Setting
+	tail    *search.Tail
+
+	at     place
+	goesOn bool // from there, rather than begins
+}
+
+func parseTail(r *http.Request) (asked tailRequest, err error) {
+	if asked.query, err = parseQuery(r.URL.Query().Get("query")); err != nil {
+		return asked, err
+	}
+	asked.query.Filter = inScope(asked.query.Filter)
+	asked.setting.Now = time.Now()
+	if asked.setting.Zone, err = parseZone(r.URL.Query().Get("timeZone")); err != nil {
+		return asked, err
+	}
+	if asked.tail, err = search.NewTail(asked.query, asked.setting); err != nil {
+		return asked, badRequest("%v", err)
+	}
+	asked.at, asked.goesOn, err = resumed(r)
+	return asked, err
+}
+
+// send sends what was missed before, and then what is ready until the reader is
+// gone or the tails end.
+func (t *tails) send(ctx context.Context, out *eventWriter, before *missed, from *backlog) {
+	if before != nil && t.missed(out, before) != nil {
+		return
+	}
 	alive := time.NewTicker(heartbeat)
 	defer alive.Stop()
 	for {
@@ -104,7 +144,7 @@ func (t *tails) send(ctx context.Context, out *eventWriter, from *backlog) {
 		select {
 		case <-from.ready:
 			messages, dropped := from.take()
-			err = out.messages(messages, dropped)
+			err = t.messages(out, slices.DeleteFunc(messages, before.sent), dropped)
 		case <-alive.C:
 			err = out.comment("alive")
 		case <-t.ended:
@@ -117,6 +157,30 @@ func (t *tails) send(ctx context.Context, out *eventWriter, from *backlog) {
 			return
 		}
 	}
+}
+
+// missed sends what was missed, in parts for each of which the reader has time.
+func (t *tails) missed(out *eventWriter, before *missed) error {
+	if before.gap {
+		if err := out.gap(); err != nil {
+			return err
+		}
+	}
+	for part := range slices.Chunk(before.messages, tailMessages) {
+		if err := t.messages(out, part, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tails) messages(out *eventWriter, messages []search.Record, dropped int) error {
+	t.metrics.tailDropped.Add(float64(dropped))
+	if err := out.messages(messages, dropped); err != nil {
+		return err
+	}
+	t.metrics.tailEvents.Add(float64(len(messages)))
+	return nil
 }
 
 // backlog is what is ready for a reader.

@@ -18,7 +18,7 @@ import (
 	"github.com/trailhook/trailhook/internal/search"
 )
 
-// event is one server-sent event. A comment has its text as the name.
+// event is one server-sent event.
 type event struct{ name, data string }
 
 // reader reads the events of a tail.
@@ -26,6 +26,7 @@ type reader struct {
 	t       *testing.T
 	scanner *bufio.Scanner
 	body    io.ReadCloser
+	id      string // the last
 }
 
 func (s *siem) serveTails() *httptest.Server {
@@ -34,13 +35,16 @@ func (s *siem) serveTails() *httptest.Server {
 	return server
 }
 
-func (s *siem) tail(client *http.Client, server *httptest.Server, query string) *reader {
+func (s *siem) tail(client *http.Client, server *httptest.Server, query string, header ...string) *reader {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), "GET", server.URL+"/trailhook/v1/tail?query="+url.QueryEscape(query), nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	request.SetBasicAuth(s.id, s.key)
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		s.t.Fatal(err)
@@ -62,6 +66,8 @@ func (r *reader) next() (e event, ok bool) {
 		switch name, value, _ := strings.Cut(line, ": "); {
 		case line == "" && e.data != "":
 			return e, true
+		case name == "id":
+			r.id = value
 		case name == "event":
 			e.name = value
 		case name == "data":
