@@ -65,7 +65,7 @@ func (t *Tutorial) printLines(lines Lines, keys *audit.KeySet) {
 func (t *Tutorial) printKept(srv *server.Server) {
 	t.comment("")
 	t.comment("It keeps running until Ctrl-C; then everything is removed.")
-	t.comment("Console   %s  (user %s, password %s)", srv.SIEMURL, srv.AccessID, srv.AccessKey)
+	t.comment("Console   %s  (access id %s, access key %s; or the token)", srv.SIEMURL, srv.AccessID, srv.AccessKey)
 	t.comment("API       %s  (regional %s, global %s)", srv.APIURL, t.regional, t.global)
 	t.comment("SIEM      %s", srv.SIEMURL)
 	t.comment("Metrics   %s/metrics", srv.OpsURL)

@@ -169,12 +169,19 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 		if s.siem, err = s.startSIEM(ctx); err != nil {
 			return nil, err
 		}
-		s.serve(s.collect, s.siem.handler, defaults)
 	}
 	if s.api != nil {
 		if s.platform, err = s.startPlatform(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if s.siem != nil {
+		if err = s.openConsole(); err != nil {
+			return nil, err
+		}
+		s.serve(s.collect, s.siem.handler, defaults)
+	}
+	if s.platform != nil {
 		s.serve(s.api, s.platform.handler, defaults)
 	}
 	if s.ops != nil {
@@ -206,6 +213,9 @@ func (s *Server) shutdown() error {
 	}
 	if s.siem != nil {
 		s.siem.api.EndTails()
+		if s.siem.console != nil {
+			s.siem.console.Close()
+		}
 	}
 	errs = append(errs, s.collect.shutdown(), s.ops.shutdown(), s.syslog.stop())
 	if s.siem != nil {

@@ -21,7 +21,7 @@ import (
 
 // siem is the running SIEM's half.
 type siem struct {
-	handler http.Handler
+	handler *http.ServeMux
 	catalog *collector.Catalog
 	store   search.Store
 	indexer *collector.Indexer
@@ -30,6 +30,7 @@ type siem struct {
 	counts  *collector.Statistics
 	alerts  *alert.Alerts
 	api     *sumo.API
+	console *console.Console // nil until all that it shows runs
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
@@ -92,13 +93,21 @@ func (p *siem) open(ctx context.Context, s *Server) (err error) {
 		Logger:   s.logger, Metrics: s.metrics, BaseURL: s.SIEMURL, AllowHTTPKeys: s.config.AllowPrivateDestinations,
 	})
 	p.api.Routes(mux)
-	pages, err := console.New(mux, s.logger)
-	if err != nil {
-		return err
-	}
-	pages.Routes(mux)
 	p.handler = mux
 	s.syslog.serve(s, p.catalog, intake, metrics, s.metrics)
+	return nil
+}
+
+// openConsole adds the pages, which show the platform's half too where it runs.
+func (s *Server) openConsole() (err error) {
+	options := console.Options{SIEM: s.siem.handler, SIEMURL: s.SIEMURL, PlatformURL: s.APIURL, Logger: s.logger}
+	if s.platform != nil {
+		options.Platform = s.platform.handler
+	}
+	if s.siem.console, err = console.New(options); err != nil {
+		return err
+	}
+	s.siem.console.Routes(s.siem.handler)
 	return nil
 }
 

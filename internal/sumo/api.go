@@ -269,7 +269,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.status == http.StatusServiceUnavailable || p.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", retryAfter)
 	}
-	answer(w, p.status, p.body(id))
+	body := p.body(id)
+	if wrong, ok := errors.AsType[*queryProblem](err); ok {
+		body["line"], body["column"] = wrong.line, wrong.column
+	}
+	answer(w, p.status, body)
 }
 
 const retryAfter = "5" // seconds

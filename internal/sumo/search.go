@@ -188,14 +188,23 @@ func parseSearch(r *http.Request, as format, now time.Time) (search.Search, erro
 }
 
 // parseQuery reads a query of the language. What is wrong with it is told with
-// the place, as LINE:COLUMN: at the beginning of the message.
+// the place, as LINE:COLUMN: at the beginning of the message and as numbers.
 func parseQuery(text string) (search.Query, error) {
 	query, err := search.ParseQuery(text)
 	if wrong, ok := errors.AsType[*search.SyntaxError](err); ok {
-		return query, &problem{http.StatusBadRequest, "invalid_query", wrong.Error()}
+		return query, &queryProblem{&problem{http.StatusBadRequest, "invalid_query", wrong.Error()}, wrong.Line, wrong.Column}
 	}
 	return query, err
 }
+
+// queryProblem is what is wrong at a place of a query: both counted from 1, the
+// column in characters.
+type queryProblem struct {
+	*problem
+	line, column int
+}
+
+func (p *queryProblem) Unwrap() error { return p.problem }
 
 type field struct{ name, value string }
 
