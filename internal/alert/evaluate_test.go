@@ -199,6 +199,13 @@ func (b *brokenStore) Search(ctx context.Context, r search.Request) iter.Seq2[se
 	return func(yield func(search.Record, error) bool) { yield(search.Record{}, b.err) }
 }
 
+func (b *brokenStore) Groups(ctx context.Context, g search.Grouping) iter.Seq2[search.Group, error] {
+	if b.err == nil {
+		return b.Store.Groups(ctx, g)
+	}
+	return func(yield func(search.Group, error) bool) { yield(search.Group{}, b.err) }
+}
+
 func TestAnEvaluationThatFailsNeitherFiresNorRecovers(t *testing.T) {
 	w := start(t)
 	broken := &brokenStore{Store: w.store}

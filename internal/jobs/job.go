@@ -134,6 +134,60 @@ func (j *Job) begin() {
 	}
 }
 
+// gather runs the search. Where the store groups the messages that a table is made
+// from, it is asked for the table and the histogram first, and then for no more
+// messages than are kept.
+func (j *Job) gather(ctx context.Context) (*search.Table, error) {
+	if !j.Search.Query.Aggregates() {
+		return j.Search.Run(ctx, j.jobs.store, j.take)
+	}
+	table, err := j.Search.Grouped(ctx, j.jobs.store)
+	messages := j.Search.Beginning()
+	var histogram map[int64]int
+	if err == nil {
+		histogram, err = messages.CountBy(ctx, j.slices, j.jobs.store)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(err, search.ErrNotGrouped):
+		return j.Search.Run(ctx, j.jobs.store, j.take)
+	case err != nil:
+		return nil, err
+	}
+	j.count(histogram)
+	if _, err = messages.Run(ctx, j.jobs.store, j.keep); errors.Is(err, errEnough) {
+		err = nil
+	}
+	return table, err
+}
+
+// count sets how many messages there are.
+func (j *Job) count(histogram map[int64]int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.histogram = histogram
+	for _, n := range histogram {
+		j.found += n
+	}
+}
+
+// errEnough ends a search for messages when no more are kept.
+var errEnough = errors.New("as many messages are kept as may be")
+
+// keep keeps a message that has been counted.
+func (j *Job) keep(f search.Found) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.state == Cancelled {
+		return errDeleted
+	}
+	if !j.hold(f) {
+		return errEnough
+	}
+	return nil
+}
+
 // take counts a message, and keeps it if there is room.
 func (j *Job) take(f search.Found) error {
 	at := f.Stored().Time
@@ -151,18 +205,25 @@ func (j *Job) take(f search.Found) error {
 	}
 	j.found++
 	j.histogram[j.slices.Start(at, zone)]++
+	j.hold(f)
+	return nil
+}
+
+// hold keeps a message if there is room, and room for all before it. It is called
+// with the lock held.
+func (j *Job) hold(f search.Found) bool {
 	if j.cut {
-		return nil
+		return false
 	}
 	size := f.Size()
 	if len(j.messages) >= j.jobs.limits.Messages || j.bytes+size > j.jobs.limits.Bytes || !j.jobs.reserve(size) {
 		j.cut = true
 		j.warnings = append(j.warnings, "more messages were found than are kept: the first ones can be fetched, and all are counted")
-		return nil
+		return false
 	}
 	j.messages = append(j.messages, f.Message())
 	j.bytes += size
-	return nil
+	return true
 }
 
 // finish says how the job ended.

@@ -187,7 +187,7 @@ func (js *Jobs) run(ctx context.Context, job *Job) {
 	defer stop()
 	job.begin()
 	defer func(began time.Time) { js.ended(time.Since(began)) }(time.Now())
-	table, err := job.Search.Run(ctx, js.store, job.take)
+	table, err := job.gather(ctx)
 	job.finish(table, err)
 }
 

@@ -49,6 +49,10 @@ func (s *gatedStore) Search(ctx context.Context, _ search.Request) iter.Seq2[sea
 	}
 }
 
+func (s *gatedStore) Groups(ctx context.Context, g search.Grouping) iter.Seq2[search.Group, error] {
+	return search.GroupRecords(g, s.Search(ctx, g.Request))
+}
+
 func asked(t *testing.T, query string) search.Search {
 	t.Helper()
 	q, err := search.ParseQuery(query)
@@ -280,6 +284,23 @@ func TestCloseEndsWhatRunsAndWaitsForIt(t *testing.T) {
 		}
 		if _, err := js.Start("a", asked(t, "*")); !errors.Is(err, ErrClosed) {
 			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+func TestATableIsMadeOfAllMessagesWhereNotAllAreKept(t *testing.T) {
+	within(t, &gatedStore{records: 5}, Limits{Messages: 2}, func(t *testing.T, js *Jobs) {
+		job := begin(t, js, "a", "* | timeslice 1m | count by _timeslice | count as minutes")
+		expect(t, job, Done, 5)
+		if rows := job.Rows(0, 10); len(rows) != 1 || rows[0][0].String() != "5" {
+			t.Errorf("rows: %v", rows)
+		}
+		status, counted := job.Status(), 0
+		for _, b := range status.Histogram {
+			counted += b.Count
+		}
+		if len(job.Messages(0, 10)) != 2 || len(status.Warnings) != 1 || counted != 5 {
+			t.Errorf("%d messages are kept, %d in the histogram, warnings %v", len(job.Messages(0, 10)), counted, status.Warnings)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -58,10 +59,10 @@ type aggregateWord struct {
 	accumulate            func() accumulator
 }
 
-// accumulator computes one column of one group. It says how many bytes more it
-// holds after a value.
+// accumulator computes one column of one group. It is given a value with how
+// many rows have it, and says how many bytes more it holds after that.
 type accumulator interface {
-	add(v Value) (held int)
+	add(v Value, weight int) (held int)
 	result() Value
 }
 
@@ -96,23 +97,26 @@ func aggregateNamed(name string) (aggregateWord, bool) {
 	return all[i], true
 }
 
-func (f AggregateFunction) accumulator() (accumulator, error) {
+// accumulator returns what makes one.
+func (f AggregateFunction) accumulator() (func() accumulator, error) {
 	word, ok := aggregateNamed(f.Function)
 	if !ok {
 		return nil, fmt.Errorf("evaluate the query: no aggregate function %q", f.Function)
 	}
-	a := word.accumulate()
-	if p, ok := a.(*percentile); ok {
-		p.percent = f.Percent
-	}
-	return a, nil
+	return func() accumulator {
+		a := word.accumulate()
+		if p, ok := a.(*percentile); ok {
+			p.percent = f.Percent
+		}
+		return a
+	}, nil
 }
 
 type counter struct{ count float64 }
 
-func (c *counter) add(v Value) int {
+func (c *counter) add(v Value, weight int) int {
 	if !v.null() {
-		c.count++
+		c.count += float64(weight)
 	}
 	return 0
 }
@@ -121,7 +125,7 @@ func (c *counter) result() Value { return NumberValue(c.count) }
 
 type distinct map[Value]struct{}
 
-func (d distinct) add(v Value) int {
+func (d distinct) add(v Value, _ int) int {
 	if _, seen := d[v]; seen || v.null() {
 		return 0
 	}
@@ -136,10 +140,10 @@ type total struct {
 	mean       bool
 }
 
-func (t *total) add(v Value) int {
+func (t *total) add(v Value, weight int) int {
 	if x, ok := v.Number(); ok {
-		t.sum += x
-		t.count++
+		t.sum += x * float64(weight)
+		t.count += float64(weight)
 	}
 	return 0
 }
@@ -160,7 +164,7 @@ type extreme struct {
 	better func(a, b float64) bool
 }
 
-func (e *extreme) add(v Value) int {
+func (e *extreme) add(v Value, _ int) int {
 	if x, ok := v.Number(); ok && (!e.any || e.better(x, e.number)) {
 		e.number, e.any = x, true
 	}
@@ -175,25 +179,35 @@ func (e *extreme) result() Value {
 }
 
 type percentile struct {
-	numbers []float64
+	numbers []weighted
+	count   int // with their weights
 	percent Percent
 }
 
-func (p *percentile) add(v Value) int {
+type weighted struct {
+	number float64
+	weight int
+}
+
+func (p *percentile) add(v Value, weight int) int {
 	x, ok := v.Number()
 	if !ok {
 		return 0
 	}
-	p.numbers = append(p.numbers, x)
-	return 8
+	p.numbers = append(p.numbers, weighted{x, weight})
+	p.count += weight
+	return 16
 }
 
 func (p *percentile) result() Value {
-	if len(p.numbers) == 0 {
-		return Value{}
+	slices.SortFunc(p.numbers, func(a, b weighted) int { return cmp.Compare(a.number, b.number) })
+	left := p.percent.Rank(p.count)
+	for _, n := range p.numbers {
+		if left -= n.weight; left <= 0 {
+			return NumberValue(n.number)
+		}
 	}
-	slices.Sort(p.numbers)
-	return NumberValue(p.numbers[p.percent.Rank(len(p.numbers))-1])
+	return Value{}
 }
 
 // toPercent returns the number as a Percent, if it is one.

@@ -32,7 +32,9 @@
 // whole terms, split at punctuation by rules that differ between its tiers; a
 // substring needs no such rules, finds a part of an identifier, and finds every
 // line that the term would have found. The price is that a short keyword finds
-// more than asked, and a NOT of it excludes more.
+// more than asked, and a NOT of it excludes more. For that price would be highest
+// there, a keyword does not look into the characters of a line's signature, unless
+// it has sig= or "sig":" in it; the filter knows them as the field sig.
 //
 // The names _source, _collector, _sourceCategory, _sourceHost, _sourceName,
 // _signature, _keyid, _raw, _parse_error and _time_note, in any case of

@@ -46,7 +46,7 @@ const (
 // than Setting.MaxBytes allows, and fails with [ErrTooMuch] where it would.
 func Evaluate(q Query, records iter.Seq2[Record, error], s Setting) (Answer, error) {
 	e := newEvaluator(s)
-	all, err := e.through(q, records, nil)
+	all, err := e.through(q, e.filtered(q.Filter, records), nil)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -57,10 +57,9 @@ func Evaluate(q Query, records iter.Seq2[Record, error], s Setting) (Answer, err
 	return e.messages(all)
 }
 
-// through gives the rows of the answer. Of a query that aggregates, each, unless
+// through gives the rows of the answer, from those that the filter left. Of a query that aggregates, each, unless
 // it is nil, sees the messages that the first table is made of.
-func (e *evaluator) through(q Query, records iter.Seq2[Record, error], each func(Found) error) (rows, error) {
-	all := e.filtered(q.Filter, records)
+func (e *evaluator) through(q Query, all rows, each func(Found) error) (rows, error) {
 	aggregated := false
 	for i, stage := range q.Stages {
 		var previous Stage
@@ -116,12 +115,8 @@ func (e *evaluator) holdRow(r *row) error {
 
 func (e *evaluator) filtered(filter Expr, records iter.Seq2[Record, error]) rows {
 	return func(yield func(*row, error) bool) {
-		for record, err := range records {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if Match(filter, &record) && !yield(&row{record: &record}, nil) {
+		for r, err := range rowsOf(records) {
+			if (err != nil || Match(filter, r.record)) && !yield(r, err) {
 				return
 			}
 		}

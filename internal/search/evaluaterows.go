@@ -1,7 +1,6 @@
 package search
 
 import (
-	"cmp"
 	"slices"
 )
 
@@ -20,7 +19,11 @@ func limited(count int, in rows) rows {
 
 func (e *evaluator) sorted(stage Sort, in rows) rows {
 	return func(yield func(*row, error) bool) {
-		var all []*row
+		columns := make([]Column, len(stage.Keys))
+		for i, k := range stage.Keys {
+			columns[i] = k.Column
+		}
+		var all []sortable
 		for r, err := range in {
 			if err == nil {
 				err = e.holdRow(r)
@@ -29,16 +32,26 @@ func (e *evaluator) sorted(stage Sort, in rows) rows {
 				yield(nil, err)
 				return
 			}
-			all = append(all, r)
+			all = append(all, sortable{r, placesOf(r.values(columns))})
 		}
 		slices.SortStableFunc(all, stage.compare)
-		each(all, yield)
+		for _, s := range all {
+			if !yield(s.row, nil) {
+				return
+			}
+		}
 	}
 }
 
-func (s Sort) compare(a, b *row) int {
-	for _, k := range s.Keys {
-		order := orderValues(a.value(k.Column.Name), b.value(k.Column.Name))
+// sortable is a row with the places of what it is sorted by.
+type sortable struct {
+	row    *row
+	places []place
+}
+
+func (s Sort) compare(a, b sortable) int {
+	for i, k := range s.Keys {
+		order := a.places[i].compare(b.places[i])
 		if !k.Ascending {
 			order = -order
 		}
@@ -47,14 +60,6 @@ func (s Sort) compare(a, b *row) int {
 		}
 	}
 	return 0
-}
-
-func each(all []*row, yield func(*row, error) bool) {
-	for _, r := range all {
-		if !yield(r, nil) {
-			return
-		}
-	}
 }
 
 func (e *evaluator) deduplicated(stage Dedup, in rows) rows {
@@ -77,6 +82,7 @@ func (e *evaluator) deduplicated(stage Dedup, in rows) rows {
 
 type group struct {
 	by        []Value
+	places    []place // of by
 	functions []accumulator
 }
 
@@ -87,7 +93,7 @@ func (e *evaluator) aggregated(stage Aggregate, in rows) rows {
 			yield(nil, err)
 			return
 		}
-		slices.SortFunc(groups, func(a, b *group) int { return slices.CompareFunc(a.by, b.by, orderValues) })
+		slices.SortFunc(groups, func(a, b *group) int { return slices.CompareFunc(a.places, b.places, place.compare) })
 		for _, g := range groups {
 			if !yield(g.row(stage), nil) {
 				return
@@ -97,6 +103,10 @@ func (e *evaluator) aggregated(stage Aggregate, in rows) rows {
 }
 
 func (e *evaluator) groups(stage Aggregate, in rows) ([]*group, error) {
+	newGroup, err := stage.newGroup()
+	if err != nil {
+		return nil, err
+	}
 	byKey := map[string]*group{}
 	var groups []*group
 	find := func(by []Value) (*group, error) {
@@ -104,10 +114,10 @@ func (e *evaluator) groups(stage Aggregate, in rows) ([]*group, error) {
 		if g := byKey[k]; g != nil {
 			return g, nil
 		}
-		g, err := stage.group(by)
+		g := newGroup(by)
 		byKey[k] = g
 		groups = append(groups, g)
-		return g, cmp.Or(err, e.hold(2*len(k)+rowOverhead*(2+len(stage.Functions))))
+		return g, e.hold(2*len(k) + rowOverhead*(2+len(stage.Functions)))
 	}
 	if len(stage.By) == 0 {
 		if _, err := find(nil); err != nil {
@@ -129,16 +139,22 @@ func (e *evaluator) groups(stage Aggregate, in rows) ([]*group, error) {
 	return groups, nil
 }
 
-func (s Aggregate) group(by []Value) (*group, error) {
-	g := &group{by: by}
-	for _, f := range s.Functions {
-		a, err := f.accumulator()
-		if err != nil {
+// newGroup returns what makes groups, each of some values.
+func (s Aggregate) newGroup() (func(by []Value) *group, error) {
+	makers := make([]func() accumulator, len(s.Functions))
+	for i, f := range s.Functions {
+		var err error
+		if makers[i], err = f.accumulator(); err != nil {
 			return nil, err
 		}
-		g.functions = append(g.functions, a)
 	}
-	return g, nil
+	return func(by []Value) *group {
+		g := &group{by: by, places: placesOf(by), functions: make([]accumulator, len(makers))}
+		for i, make := range makers {
+			g.functions[i] = make()
+		}
+		return g
+	}, nil
 }
 
 // add gives the row to every function, and returns how many bytes more they hold.
@@ -148,13 +164,13 @@ func (g *group) add(stage Aggregate, r *row) (held int) {
 		if f.Of.Name != "" {
 			v = r.value(f.Of.Name)
 		}
-		held += g.functions[i].add(v)
+		held += g.functions[i].add(v, r.weight)
 	}
 	return held
 }
 
 func (g *group) row(stage Aggregate) *row {
-	r := &row{fields: map[string]Value{}}
+	r := &row{fields: map[string]Value{}, weight: 1}
 	for i, c := range stage.By {
 		r.fields[c.Name] = g.by[i]
 	}

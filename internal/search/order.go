@@ -17,7 +17,7 @@ func (e Order) String() string {
 }
 
 func (e Order) matches(r *Record) bool {
-	value, ok := r.value(e.Field)
+	value, ok := r.compared(e.Field)
 	if !ok {
 		return false
 	}

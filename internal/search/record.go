@@ -84,8 +84,8 @@ func normalFields(fields []Field) []Field {
 // value returns what a name of the language stands for in the record, and
 // whether the record has it.
 func (r *Record) value(name string) (string, bool) {
-	if v, ok := r.metadata(name); ok {
-		return v, v != ""
+	if v := r.metadata(name); v != nil {
+		return *v, *v != ""
 	}
 	name = Text(name)
 	for _, f := range r.Fields {
@@ -96,31 +96,42 @@ func (r *Record) value(name string) (string, bool) {
 	return "", false
 }
 
-func (r *Record) metadata(name string) (value string, ok bool) {
-	canonical, ok := Metadata(name)
+// setValue makes a name of the language stand for a value, which it did not
+// stand for anything before.
+func (r *Record) setValue(name, value string) {
+	if v := r.metadata(name); v != nil {
+		*v = value
+		return
+	}
+	r.Fields = append(r.Fields, Field{Name: name, Value: value})
+}
+
+// metadata returns what a name of metadata stands for, and nil for other names.
+func (r *Record) metadata(name string) *string {
+	canonical, _ := Metadata(name)
 	switch canonical {
 	case "_collector":
-		value = r.Collector
+		return &r.Collector
 	case "_source":
-		value = r.Source
+		return &r.Source
 	case "_sourceCategory":
-		value = r.Category
+		return &r.Category
 	case "_sourceHost":
-		value = r.Host
+		return &r.Host
 	case "_sourceName":
-		value = r.Name
+		return &r.Name
 	case "_signature":
-		value = r.Signature
+		return &r.Signature
 	case "_keyid":
-		value = r.KeyID
+		return &r.KeyID
 	case "_raw":
-		value = r.Raw
+		return &r.Raw
 	case "_parse_error":
-		value = r.ParseError
+		return &r.ParseError
 	case "_time_note":
-		value = r.TimeNote
+		return &r.TimeNote
 	}
-	return value, ok
+	return nil
 }
 
 // Metadata returns how the language spells the metadata field that name names

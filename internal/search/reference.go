@@ -111,9 +111,10 @@ more fails and says so.
 
 func filterForms() []form {
 	return []form{
-		{`WORD or "PHRASE"`, "Lines that have it somewhere, letters in any case. A `*` in a word, outside quotes, stands for any run of characters."},
+		{`WORD or "PHRASE"`, "Lines that have it somewhere, letters in any case. A `*` in a word, outside quotes, stands for any run of characters. " +
+			"The 86 characters of a line's signature, where it has one in its place, are as good as random, and are not looked into: ask for it by name, `sig=VALUE`, which may have wildcards. Only a word or phrase that has `sig=` or `\"sig\":\"` in it, such as a whole line, is looked for there too."},
 		{"A B, A AND B, A OR B, NOT A, (A)", "NOT binds tighter than AND, and AND, which may be left out, tighter than OR. A `*` by itself matches everything."},
-		{"FIELD=VALUE", "Records that have the field with this value, letters in any case. `FIELD=*` matches any value."},
+		{"FIELD=VALUE", "Records that have the field with this value, letters in any case. `FIELD=*` matches any value. `sig` is the line's signature, in the filter alone, unless the record has a field of that name."},
 		{"FIELD!=VALUE", "The same as NOT FIELD=VALUE: records without the field match."},
 		{"FIELD<VALUE, <=, >, >=", "Records that have the field with a value that is less, or greater: by number if both look like one, else by text, letters in any case."},
 		{"FIELD in (VALUE, …)", "The same as FIELD=VALUE OR …; `not in` is its opposite."},

@@ -8,6 +8,7 @@ import (
 // row is a message or a row of a table on its way through the stages.
 type row struct {
 	record *Record          // of a message
+	weight int              // how many messages or rows it stands for: those that stages cannot tell apart
 	fields map[string]Value // nil for a message that has the fields of its record
 
 	fitted bool // one of the parse stages with NoDrop before this one

@@ -2,7 +2,9 @@ package search
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -17,6 +19,8 @@ type Search struct {
 	OpenEnd bool
 
 	Limit int // how many messages, or rows of a table, at most; 0 for all
+
+	lines []*regexp.Regexp // taken over from the query's stages
 }
 
 // Found is a message of an answer. It is good until the next one is found.
@@ -36,11 +40,11 @@ func (f Found) Size() int { return f.row.size() }
 // Run answers the search from a store. Messages go to each, one after the other,
 // as they are found; what each returns ends the search and is its error. A
 // query that aggregates gives a table; each then gets the messages that it is made
-// from, and may be nil.
+// from, and may be nil, which is much faster: see [Search.Grouped].
 //
-// The store filters and orders, and the stages run here, as [Evaluate] has them
-// and within what the setting lets them hold. When ctx ends, the search does, with
-// the cause.
+// The store filters, orders and groups, and the stages run here, as [Evaluate] has
+// them and within what the setting lets them hold. When ctx ends, the search does,
+// with the cause.
 func (s Search) Run(ctx context.Context, store Store, each func(Found) error) (*Table, error) {
 	table, err := s.run(ctx, store, each)
 	if err != nil && ctx.Err() != nil {
@@ -50,12 +54,15 @@ func (s Search) Run(ctx context.Context, store Store, each func(Found) error) (*
 }
 
 func (s Search) run(ctx context.Context, store Store, each func(Found) error) (*Table, error) {
-	e := newEvaluator(s.Setting)
-	q := s.Query
-	if s.Limit > 0 {
-		q.Stages = append(slices.Clip(q.Stages), Limit{Count: s.Limit})
+	if each == nil && s.Query.Aggregates() {
+		if table, err := s.Grouped(ctx, store); !errors.Is(err, ErrNotGrouped) {
+			return table, err
+		}
 	}
-	all, err := e.through(q, whileAlive(ctx, store.Search(ctx, s.request())), each)
+	s = s.narrowed()
+	e := newEvaluator(s.Setting)
+	q := s.limited()
+	all, err := e.through(q, whileAlive(ctx, rowsOf(store.Search(ctx, s.request()))), each)
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +80,18 @@ func (s Search) run(ctx context.Context, store Store, each func(Found) error) (*
 	return nil, nil
 }
 
+// limited is the query with the search's limit as its last stage.
+func (s Search) limited() Query {
+	q := s.Query
+	if s.Limit > 0 {
+		q.Stages = append(slices.Clip(q.Stages), Limit{Count: s.Limit})
+	}
+	return q
+}
+
 // request is what the store is asked.
 func (s Search) request() Request {
-	r := Request{Query: s.Query.Filter, From: s.Setting.From, To: s.Setting.To, ByReceiptTime: s.Setting.ByReceiptTime}
+	r := Request{Query: s.Query.Filter, From: s.Setting.From, To: s.Setting.To, ByReceiptTime: s.Setting.ByReceiptTime, Lines: s.lines}
 	if s.OpenEnd {
 		r.To = time.Time{}
 	}
@@ -85,14 +101,25 @@ func (s Search) request() Request {
 	return r
 }
 
-// whileAlive ends with ctx, also where a store has much at hand.
-func whileAlive(ctx context.Context, records iter.Seq2[Record, error]) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
+// rowsOf are the rows of records that a store found.
+func rowsOf(records iter.Seq2[Record, error]) rows {
+	return func(yield func(*row, error) bool) {
 		for record, err := range records {
-			if ctx.Err() != nil {
-				record, err = Record{}, context.Cause(ctx)
+			if !yield(&row{record: &record, weight: 1}, err) || err != nil {
+				return
 			}
-			if !yield(record, err) || err != nil {
+		}
+	}
+}
+
+// whileAlive ends with ctx, also where a store has much at hand.
+func whileAlive(ctx context.Context, all rows) rows {
+	return func(yield func(*row, error) bool) {
+		for r, err := range all {
+			if ctx.Err() != nil {
+				r, err = nil, context.Cause(ctx)
+			}
+			if !yield(r, err) || err != nil {
 				return
 			}
 		}

@@ -37,6 +37,10 @@ func (s plainStore) Search(_ context.Context, r search.Request) iter.Seq2[search
 	}
 }
 
+func (s plainStore) Groups(ctx context.Context, g search.Grouping) iter.Seq2[search.Group, error] {
+	return search.GroupRecords(g, s.Search(ctx, g.Request))
+}
+
 // answered runs a search and puts what it gave into an answer.
 func answered(s search.Search, store search.Store) (a search.Answer, each []search.Record, err error) {
 	a.Table, err = s.Run(context.Background(), store, func(f search.Found) error {
@@ -64,6 +68,13 @@ func TestARunAnswersAsAnEvaluationDoes(t *testing.T) {
 		}
 		if written(got) != written(want) {
 			t.Errorf("%s: got %s, want %s", query, written(got), written(want))
+		}
+		if !query.Aggregates() {
+			return
+		}
+		table, err := search.Search{Query: query, Setting: setting}.Run(t.Context(), plainStore{records: records}, nil)
+		if err != nil || written(search.Answer{Table: table}) != written(want) {
+			t.Errorf("%s, without messages: got %s, %v, want %s", query, written(search.Answer{Table: table}), err, written(want))
 		}
 	})
 }

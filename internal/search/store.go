@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"iter"
+	"regexp"
 	"time"
 )
 
@@ -15,6 +16,10 @@ type Request struct {
 	From, To      time.Time
 	ByReceiptTime bool
 
+	// Lines are regular expressions of [Regexp], each of which must match somewhere
+	// in the raw line, as text and with letters as they are.
+	Lines []*regexp.Regexp
+
 	Limit int // how many records at most; 0 for no limit
 }
 
@@ -24,7 +29,7 @@ func (q Request) Matches(r *Record) bool {
 	if !q.From.IsZero() && at.Before(q.From) || !q.To.IsZero() && !at.Before(q.To) {
 		return false
 	}
-	return Match(q.Query, r)
+	return Match(q.Query, r) && linesMatch(q.Lines, r.Raw)
 }
 
 // TimeOf returns the time of the record by which the request bounds and sorts.
@@ -53,6 +58,12 @@ type Store interface {
 	// searches. An error comes last, with a zero Record. The search sees what
 	// was stored when it began, however long the caller takes to read.
 	Search(ctx context.Context, r Request) iter.Seq2[Record, error]
+
+	// Groups says how many matching records there are of each combination of
+	// values, each once and in any order, without looking at the records one by one.
+	// An error comes last, with a zero Group: [ErrNotGrouped] says that only
+	// Search gives the answer, or gives it cheaper. It sees what Search does.
+	Groups(ctx context.Context, g Grouping) iter.Seq2[Group, error]
 
 	// Stored returns records of one source in the order in which they were
 	// stored, those after an ordinal (0: from the first): at most max, and fewer,

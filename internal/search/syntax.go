@@ -26,13 +26,14 @@ type Or struct{ Terms []Expr }
 // Not matches what its term does not match.
 type Not struct{ Term Expr }
 
-// Keyword matches a raw line that has the pattern somewhere in it.
+// Keyword matches a raw line that has the pattern somewhere in it. The characters
+// of the line's signature are left out, unless the pattern has sig= or "sig":" in it.
 type Keyword struct{ Pattern Pattern }
 
 // Compare matches a record that has the field, with a value that the pattern
 // matches as a whole.
 type Compare struct {
-	Field string // a name of [Metadata], or of a parsed field
+	Field string // a name of [Metadata], of a parsed field, or [SignatureField]
 	Value Pattern
 }
 

@@ -122,10 +122,30 @@ func rank(v Value, isNumber bool) int {
 	return 2
 }
 
-// orderValues orders as compareValues does, and tells texts of one number apart
-// by their bytes, so that it calls only equal values equal.
-func orderValues(a, b Value) int {
-	return cmp.Or(compareValues(a, b), strings.Compare(a.text, b.text))
+// place is where a value comes in the order of values: as compareValues has it, but
+// texts of one number are told apart by their bytes, so that only equal values are
+// equal. What a text looks like is found out once, however often it is compared.
+type place struct {
+	rank   int
+	number float64
+	text   string
+}
+
+func placeOf(v Value) place {
+	x, isNumber := v.Number()
+	return place{rank(v, isNumber), x, v.text}
+}
+
+func (p place) compare(other place) int {
+	return cmp.Or(cmp.Compare(p.rank, other.rank), cmp.Compare(p.number, other.number), strings.Compare(p.text, other.text))
+}
+
+func placesOf(values []Value) []place {
+	places := make([]place, len(values))
+	for i, v := range values {
+		places[i] = placeOf(v)
+	}
+	return places
 }
 
 // Sign is one of the signs of a comparison: = != < <= > >=.

@@ -18,16 +18,13 @@ const maxCSV = 64 << 20
 func (a *API) searchCSV(ctx context.Context, w http.ResponseWriter, asked search.Search) error {
 	var messages []search.Record
 	held := 0
-	table, err := asked.Run(ctx, a.store, func(f search.Found) error {
-		if asked.Query.Aggregates() {
-			return nil
-		}
+	table, err := asked.Run(ctx, a.store, unlessTable(asked, func(f search.Found) error {
 		if held += f.Size(); held > maxCSV {
 			return search.ErrTooMuch
 		}
 		messages = append(messages, f.Message())
 		return nil
-	})
+	}))
 	if err != nil && isGone(err) {
 		return nil
 	}

@@ -120,6 +120,9 @@ func TestASearchThatNamesNoSourceDoesNotFindWhatTellsOfSearches(t *testing.T) {
 		}
 	}
 	s.own("") // waits for all of it
+	if _, found := s.search("query=" + url.QueryEscape("needle | count")); len(found) != 1 || found[0]["_count"] != "1" {
+		t.Errorf("counted %v, want 1", found)
+	}
 	for query, want := range map[string]int{
 		"_source=trailhook needle": 3, "_SOURCE=TrailHook needle": 3, "needle (_source=Konnect OR _source=trailhook)": 4, "_collector=Trailhook needle": 0,
 	} {

@@ -24,6 +24,12 @@ func (s scoped) Search(ctx context.Context, r search.Request) iter.Seq2[search.R
 	return s.Store.Search(ctx, r)
 }
 
+// Groups implements [search.Store].
+func (s scoped) Groups(ctx context.Context, g search.Grouping) iter.Seq2[search.Group, error] {
+	g.Query = inScope(g.Query)
+	return s.Store.Groups(ctx, g)
+}
+
 func inScope(filter search.Expr) search.Expr {
 	if namesSource(filter) {
 		return filter

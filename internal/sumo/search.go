@@ -103,13 +103,10 @@ func (a *API) beginSearch(ctx context.Context, kind searchKind) (end func(), err
 
 func (a *API) searchLines(ctx context.Context, w http.ResponseWriter, asked search.Search) error {
 	out := &lineWriter{w: w}
-	table, err := asked.Run(ctx, a.store, func(f search.Found) error {
-		if asked.Query.Aggregates() {
-			return nil
-		}
+	table, err := asked.Run(ctx, a.store, unlessTable(asked, func(f search.Found) error {
 		message := f.Message()
 		return out.write(recordFields(&message))
-	})
+	}))
 	if err == nil && table != nil {
 		err = out.table(table)
 	}
@@ -130,6 +127,14 @@ func (a *API) searchLines(ctx context.Context, w http.ResponseWriter, asked sear
 	}
 	out.write([]field{{"error", "the search broke off, the result is not complete: " + told}})
 	return nil
+}
+
+// unlessTable leaves messages alone where the answer is a table.
+func unlessTable(asked search.Search, each func(search.Found) error) func(search.Found) error {
+	if asked.Query.Aggregates() {
+		return nil
+	}
+	return each
 }
 
 // isGone says whether a search ended because its caller did.

@@ -117,6 +117,10 @@ type breakingStore struct {
 	after int
 }
 
+func (b *breakingStore) Groups(ctx context.Context, g search.Grouping) iter.Seq2[search.Group, error] {
+	return search.GroupRecords(g, b.Search(ctx, g.Request))
+}
+
 func (b *breakingStore) Search(ctx context.Context, r search.Request) iter.Seq2[search.Record, error] {
 	return func(yield func(search.Record, error) bool) {
 		n := 0

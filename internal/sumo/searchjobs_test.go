@@ -231,6 +231,10 @@ type waitingStore struct {
 	stopped chan error
 }
 
+func (s *waitingStore) Groups(ctx context.Context, g search.Grouping) iter.Seq2[search.Group, error] {
+	return search.GroupRecords(g, s.Search(ctx, g.Request))
+}
+
 func (s *waitingStore) Search(ctx context.Context, _ search.Request) iter.Seq2[search.Record, error] {
 	return func(yield func(search.Record, error) bool) {
 		if s.began != nil {

@@ -51,6 +51,10 @@ type heldStore struct {
 	goOn  chan struct{}
 }
 
+func (h *heldStore) Groups(ctx context.Context, g search.Grouping) iter.Seq2[search.Group, error] {
+	return search.GroupRecords(g, h.Search(ctx, g.Request))
+}
+
 func (h *heldStore) Search(ctx context.Context, r search.Request) iter.Seq2[search.Record, error] {
 	return func(yield func(search.Record, error) bool) {
 		h.began <- struct{}{}

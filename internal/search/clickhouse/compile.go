@@ -49,6 +49,7 @@ func compile(r search.Request) (condition string, exact bool, err error) {
 		c = new(compiler)
 		c.add(`1`)
 	}
+	exact = exact && len(r.Lines) == 0
 	for _, bound := range []struct {
 		at   time.Time
 		sign string
@@ -123,7 +124,7 @@ func (c *compiler) expr(e search.Expr) error {
 		return c.expr(e.Term)
 	case search.Keyword:
 		c.terms++
-		c.keyword(e.Pattern)
+		c.keyword(e)
 	case search.Compare:
 		c.terms++
 		c.compare(e)
@@ -160,10 +161,15 @@ func (c *compiler) compare(e search.Compare) {
 	switch {
 	case len(p) == 0:
 		c.add(`0`)
+	case name == search.SignatureField:
+		c.text += 2 * len(name)
+		n := literal(name)
+		value := `if(has("names", ` + n + `), "contents"[indexOf("names", ` + n + `)], "signature_text")`
+		c.matches(p, func() { c.add(`(has("names", ` + n + `) OR "signature_text" != '')`) }, func() { c.folded(n, value) })
 	case !hasColumn:
 		c.listed(name, p)
 	case column.name == "raw": // an empty line counts as none
-		c.matches(p, func() { c.line(); c.add(` != ''`) }, c.foldedLine)
+		c.matches(p, func() { c.line(`"raw"`, `"signature_text"`); c.add(` != ''`) }, c.foldedLine)
 	case column.of != nil:
 		c.matches(p, func() { c.add(`"` + column.name + `" != ''`) }, func() { c.folded(literal(column.term), `"`+column.name+`"`) })
 	case column.kind == text:
@@ -237,18 +243,32 @@ func (c *compiler) matchesTyped(p search.Pattern, column *valueColumn) {
 }
 
 // line adds the raw line.
-func (c *compiler) line() {
+func (c *compiler) line(kept, signature string) {
 	c.lines++
 	if c.lines <= maxLines { // beyond, the condition is not used
-		c.add(line())
+		c.add(line(kept, signature))
 	}
 }
 
 func (c *compiler) foldedLine() {
 	c.lines++
 	if c.lines <= maxLines {
-		c.folded(lineName, line())
+		c.folded(lineName, line(`"raw"`, `"signature_text"`))
 	}
+}
+
+// foldedSignless adds the line without the characters of its signature.
+func (c *compiler) foldedSignless() {
+	c.lines++
+	if c.lines <= maxLines {
+		c.add(foldedSignless(line(signless(`"raw"`), `''`)))
+	}
+}
+
+// foldedSignless is a line without the characters of its signature, which is given
+// so where the engine can fold it.
+func foldedSignless(line string) string {
+	return `if(has("folded_names", ` + lineName + `), ` + signless(`"folded"[indexOf("folded_names", `+lineName+`)]`) + `, lower(` + line + `))`
 }
 
 // lineName is the name of the raw line among those that are folded.

@@ -9,7 +9,8 @@ import (
 // keyword adds that the line has the pattern somewhere. To write the lines that
 // are not kept costs much more than to look into their columns: so a keyword that
 // can only be in a value is looked for there.
-func (c *compiler) keyword(p search.Pattern) {
+func (c *compiler) keyword(k search.Keyword) {
+	p := k.Pattern
 	switch {
 	case len(p) == 0:
 		c.add(`0`)
@@ -18,13 +19,17 @@ func (c *compiler) keyword(p search.Pattern) {
 		c.add(`1`)
 		return
 	}
-	word, whole := onlyInValues(p)
-	if !whole {
+	if _, named := k.BeforeSignature(); named {
 		c.within(p, c.foldedLine)
 		return
 	}
+	word, whole := onlyInValues(p)
+	if !whole {
+		c.within(p, c.foldedSignless)
+		return
+	}
 	c.add(`(`)
-	c.within(p, func() { c.folded(lineName, `"raw"`) })
+	c.within(p, func() { c.add(foldedSignless(signless(`"raw"`))) })
 	c.add(` OR ("form" > 0 AND NOT has("folded_names", ` + lineName + `) AND `)
 	c.inColumns(word)
 	c.add(`))`)
@@ -94,8 +99,7 @@ func (c *compiler) inColumns(word string) {
 		c.has(stamp, word)
 		c.add(` OR `)
 	}
-	c.has(`"signature_text"`, word)
-	c.add(`)`)
+	c.add(`0)`)
 }
 
 func (c *compiler) has(value, word string) {

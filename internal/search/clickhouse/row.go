@@ -104,7 +104,8 @@ func (w *row) fold(name, value string) {
 	}
 }
 
-// lineOf returns the raw line to keep, or what it can be written from.
+// lineOf returns the raw line to keep, or what it can be written from, and in any
+// case its signature.
 func (w *row) lineOf(r *search.Record) (kept string, form uint8, stamp uint32, signature string) {
 	normal := search.Record{Fields: w.fields, Raw: r.Raw}
 	f, ok := search.FormOf(&normal)
@@ -114,11 +115,11 @@ func (w *row) lineOf(r *search.Record) (kept string, form uint8, stamp uint32, s
 	} else if seconds == 0 {
 		ok = false // a stamp of 0 is none
 	}
-	if !ok || seconds >= lastStamp || !w.writable(r.Time.UnixMilli()) {
-		return r.Raw, 0, 0, ""
+	if _, bytes, signed := audit.SignedPart([]byte(r.Raw)); signed {
+		signature = base64.RawURLEncoding.EncodeToString(bytes)
 	}
-	if f.Signature != nil {
-		signature = base64.RawURLEncoding.EncodeToString(f.Signature)
+	if !ok || seconds >= lastStamp || !w.writable(r.Time.UnixMilli()) {
+		return r.Raw, 0, 0, signature
 	}
 	return "", formNumber(f.Format), uint32(seconds), signature
 }

@@ -31,6 +31,11 @@ func (s *Store) Search(ctx context.Context, r search.Request) iter.Seq2[search.R
 	}
 }
 
+// Groups implements [search.Store].
+func (s *Store) Groups(ctx context.Context, g search.Grouping) iter.Seq2[search.Group, error] {
+	return search.GroupRecords(g, s.Search(ctx, g.Request))
+}
+
 // search reads page after page, of the records that are there as it begins. A
 // caller may take its time over one: no connection waits for it. It returns nil
 // when yield asked to stop.

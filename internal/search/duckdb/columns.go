@@ -157,14 +157,18 @@ func (k columnKind) text(v any, at int64) (s string, ok bool) {
 	}
 }
 
+// typed is the column's value in SQL.
+func (c *valueColumn) typed() string {
+	if c.kind == moment {
+		return `("time" + "` + c.name + `")`
+	}
+	return `"` + c.name + `"`
+}
+
 // sql is the column's value as text, in SQL: what text returns.
 func (c *valueColumn) sql() string {
-	switch c.kind {
-	case text:
-		return `"` + c.name + `"`
-	case moment:
-		return `CAST("time" + "` + c.name + `" AS VARCHAR)`
-	default:
-		return `CAST("` + c.name + `" AS VARCHAR)`
+	if c.kind == text {
+		return c.typed()
 	}
+	return `CAST(` + c.typed() + ` AS VARCHAR)`
 }

@@ -3,7 +3,6 @@ package duckdb
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -22,28 +21,22 @@ type compiler struct {
 	args  []any
 	lines int // times that the condition writes the raw line
 
-	odd uint64 // the columns that some stored value did not fit: see state
+	stored content
+}
+
+// condition is what records are asked for by.
+type condition struct {
+	sql   string
+	args  []any
+	exact bool // else records match it that the request does not
 }
 
 // compile returns the condition for everything that the request asks, limit
-// apart, for a store with odd values in those columns. If it is not exact, records
-// match it that the request does not.
-func compile(r search.Request, odd uint64) (condition string, args []any, exact bool, err error) {
-	c := &compiler{odd: odd}
+// apart, of a store with such content.
+func compile(r search.Request, stored content) (condition, error) {
+	c := &compiler{stored: stored}
 	c.add(`TRUE`)
-	exact = true
-	for _, term := range conjuncts(r.Query) {
-		t := &compiler{odd: odd}
-		switch err := t.expr(term); {
-		case errors.Is(err, errNotCompiled), err == nil && c.lines+t.lines > maxLines:
-			exact = false
-			continue
-		case err != nil:
-			return "", nil, false, err
-		}
-		c.add(` AND `+t.sql.String(), t.args...)
-		c.lines += t.lines
-	}
+	exact := true
 	for _, bound := range []struct {
 		at   time.Time
 		sign string
@@ -52,7 +45,28 @@ func compile(r search.Request, odd uint64) (condition string, args []any, exact 
 			c.add(` AND `+timeColumn(r.ByReceiptTime)+` `+bound.sign+` ?`, wholeMilliseconds(bound.at))
 		}
 	}
-	return c.sql.String(), c.args, exact, nil
+	for _, term := range conjuncts(r.Query) {
+		t := &compiler{stored: stored}
+		switch err := t.expr(term, orNull); {
+		case errors.Is(err, errNotCompiled), err == nil && c.lines+t.lines > maxLines:
+			exact = false
+			continue
+		case err != nil:
+			return condition{}, err
+		}
+		c.add(` AND `+t.sql.String(), t.args...)
+		c.lines += t.lines
+	}
+	for _, x := range r.Lines {
+		if c.lines == maxLines {
+			exact = false
+			break
+		}
+		c.add(` AND regexp_matches(`)
+		c.line(`"raw"`, signatureText)
+		c.add(`, CAST(? AS VARCHAR))`, search.Regexp(x.String()).RE2())
+	}
+	return condition{c.sql.String(), c.args, exact}, nil
 }
 
 // errNotCompiled says that a condition has no SQL: what it asks is answered by
@@ -94,33 +108,55 @@ func (c *compiler) add(sql string, args ...any) {
 	c.args = append(c.args, args...)
 }
 
-// expr adds a condition that is true or false, never NULL, so that NOT means
-// what it says.
-func (c *compiler) expr(e search.Expr) error {
+// falsehood is how a condition says that it does not hold.
+type falsehood bool
+
+const (
+	orNull  falsehood = true  // FALSE or NULL, which is the same where nothing negates it, and quicker
+	notNull falsehood = false // FALSE, so that NOT means what it says
+)
+
+// expr adds a condition.
+func (c *compiler) expr(e search.Expr, f falsehood) error {
 	switch e := e.(type) {
 	case nil, search.All:
 		c.add(`TRUE`)
 	case search.And:
-		return c.join(e.Terms, ` AND `, `TRUE`)
+		return c.join(e.Terms, ` AND `, `TRUE`, f)
 	case search.Or:
-		return c.join(e.Terms, ` OR `, `FALSE`)
+		return c.join(e.Terms, ` OR `, `FALSE`, f)
 	case search.Not:
 		c.add(`(NOT `)
 		defer c.add(`)`)
-		return c.expr(e.Term)
+		return c.expr(e.Term, notNull)
 	case search.Keyword:
-		c.keyword(e.Pattern)
+		c.known(f, func() { c.keyword(e) })
 	case search.Compare:
-		c.compare(e)
+		c.known(f, func() { c.compare(e) })
 	case search.Order:
-		return errNotCompiled
+		var err error
+		c.known(f, func() { err = c.order(e) })
+		return err
 	default:
 		return fmt.Errorf("compile the query: no SQL for %T", e)
 	}
 	return nil
 }
 
-func (c *compiler) join(terms []search.Expr, operator, empty string) error {
+// known adds a condition, and FALSE in the place of NULL where that matters.
+func (c *compiler) known(f falsehood, condition func()) {
+	if f == orNull {
+		c.add(`(`)
+		condition()
+		c.add(`)`)
+		return
+	}
+	c.add(`coalesce(`)
+	condition()
+	c.add(`, FALSE)`)
+}
+
+func (c *compiler) join(terms []search.Expr, operator, empty string, f falsehood) error {
 	if len(terms) == 0 {
 		c.add(empty)
 		return nil
@@ -130,103 +166,10 @@ func (c *compiler) join(terms []search.Expr, operator, empty string) error {
 		if i > 0 {
 			c.add(operator)
 		}
-		if err := c.expr(t); err != nil {
+		if err := c.expr(t, f); err != nil {
 			return err
 		}
 	}
 	c.add(`)`)
 	return nil
-}
-
-func (c *compiler) compare(e search.Compare) {
-	p := e.Value
-	name := search.Text(e.Field)
-	i, hasColumn := columnOf(name)
-	var column *valueColumn
-	if hasColumn {
-		column = &valueColumns[i]
-	}
-	switch {
-	case len(p) == 0:
-		c.add(`FALSE`)
-	case !hasColumn:
-		c.matchesListed(p, name)
-	case column.name == "raw":
-		c.matches(p, func() { c.line(`"raw"`) }) // NULL if it is empty, which counts as none
-	case column.kind == text:
-		c.matches(p, func() { c.add(column.sql()) })
-	case c.odd&(1<<i) == 0:
-		c.matchesTyped(p, column)
-	default:
-		c.add(`(`)
-		c.matchesTyped(p, column)
-		c.add(` OR `)
-		c.matchesListed(p, name)
-		c.add(`)`)
-	}
-}
-
-// matches adds that the value, which may be NULL, fits the pattern.
-func (c *compiler) matches(p search.Pattern, value func()) {
-	c.add(`coalesce(`)
-	switch {
-	case p.Any():
-		value()
-		c.add(` IS NOT NULL`)
-	case len(p) == 1:
-		c.add(`lower(`)
-		value()
-		c.add(`) = CAST(? AS VARCHAR)`, search.Fold(p[0]))
-	default:
-		c.add(`regexp_matches(lower(`)
-		value()
-		c.add(`), CAST(? AS VARCHAR))`, `\A`+expression(p)+`\z`)
-	}
-	c.add(`, FALSE)`)
-}
-
-// matchesTyped compares values and not their texts where the pattern is one.
-func (c *compiler) matchesTyped(p search.Pattern, column *valueColumn) {
-	if len(p) > 1 {
-		c.matches(p, func() { c.add(column.sql()) })
-		return
-	}
-	literal := search.Fold(p[0])
-	if _, ok := column.kind.value(literal, 0); !ok {
-		c.add(`FALSE`)
-		return
-	}
-	left := `"` + column.name + `"`
-	if column.kind == moment {
-		left = `"time" + ` + left
-	}
-	c.add(`coalesce(`+left+` = CAST(? AS `+column.kind.sqlType()+`), FALSE)`, literal)
-}
-
-// matchesListed compares a field that has no column, or a value that does not fit
-// it. Most records have neither: the CASE spares the engine to look for it there.
-func (c *compiler) matchesListed(p search.Pattern, name string) {
-	c.add(`CASE WHEN "names" IS NULL THEN FALSE ELSE `)
-	c.matches(p, func() { c.add(`"contents"[list_position("names", CAST(? AS VARCHAR))]`, name) })
-	c.add(` END`)
-}
-
-// line adds the raw line; kept is what it is where the table has it.
-func (c *compiler) line(kept string) {
-	c.lines++
-	if c.lines <= maxLines { // beyond, the condition is not used
-		c.add(line(kept))
-	}
-}
-
-// expression returns a regular expression for the pattern: RE2's answers in time
-// proportional to the text, where LIKE tries the ways of placing each wildcard,
-// and a query may come from anybody. The wildcard is \C, any byte, and not the
-// dot, because a .* has the engine turn the whole back into a LIKE.
-func expression(p search.Pattern) string {
-	pieces := make([]string, len(p))
-	for i, piece := range p {
-		pieces[i] = regexp.QuoteMeta(search.Fold(piece))
-	}
-	return strings.Join(pieces, `\C*`)
 }

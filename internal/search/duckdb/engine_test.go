@@ -94,11 +94,11 @@ func TestNoTextOfAQueryIsInTheStatement(t *testing.T) {
 		}},
 		search.Not{Term: search.Compare{Field: text + `"'`, Value: search.Pattern{"", ""}}},
 	}}
-	condition, args, _, err := compile(search.Request{Query: e}, 0)
+	where, err := compile(search.Request{Query: e}, content{forms: -1, upper: -1, wide: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement, args := (&page{condition: condition, args: args}).statement()
+	statement, args := (&page{condition: where}).statement()
 	if strings.Contains(strings.ToLower(statement), "marked") {
 		t.Errorf("the statement is %s", statement)
 	}
@@ -138,7 +138,7 @@ func TestOpenRefusesWhatItCannotUse(t *testing.T) {
 
 func TestOpenRefusesASchemaItDoesNotKnow(t *testing.T) {
 	for statement, want := range map[string]string{
-		`UPDATE schema_version SET version = 1`: "schema version 1, this program knows version 2",
+		`UPDATE schema_version SET version = 1`: "schema version 1, this program knows version 3",
 		`DROP TABLE schema_version`:             "not a search store",
 	} {
 		folder := t.TempDir()

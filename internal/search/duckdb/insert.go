@@ -46,14 +46,15 @@ func (s *Store) insert(ctx context.Context, records []search.Record, to uint64) 
 	for i := range records {
 		s.identities.add(records[i].Identity)
 	}
+	s.extent.note(records)
 	columns, rows := s.rows.table(records, s.state.ordinal)
 	if err := s.appendTo(ctx, "", "records", columns, rows); err != nil {
 		return 0, err
 	}
 	// As text, because database/sql refuses numbers above 2^63.
-	next := state{ordinal: s.state.ordinal + int64(len(records)), odd: s.state.odd | s.rows.odd}
-	_, err = tx.ExecContext(ctx, `UPDATE intake SET position = CAST(? AS UBIGINT), "ordinal" = ?, "odd" = ?`,
-		strconv.FormatUint(to, 10), next.ordinal, int64(next.odd))
+	next := state{ordinal: s.state.ordinal + int64(len(records)), content: s.state.content.and(s.rows.content)}
+	_, err = tx.ExecContext(ctx, `UPDATE intake SET position = CAST(? AS UBIGINT), "ordinal" = ?, "odd" = ?, "upper" = ?, "wide" = ?, "forms" = ?`,
+		strconv.FormatUint(to, 10), next.ordinal, int64(next.content.odd), int64(next.content.upper), int64(next.content.wide), int64(next.content.forms))
 	if err != nil {
 		return 0, fmt.Errorf("set the intake's position: %w", err)
 	}

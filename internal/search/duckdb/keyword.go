@@ -6,13 +6,15 @@ import (
 	"github.com/trailhook/trailhook/internal/search"
 )
 
-// keyword adds that the line has the pattern somewhere. Few lines are kept, and
-// to write the others costs much more than to look into their columns: so a
-// part of the keyword that can only be in a value is looked for there first.
+// keyword adds that the line, mostly without its signature, has the pattern somewhere. To
+// write a line costs much more than to look into its columns: so a part of the
+// keyword that can only be in a value is looked for there first. Nothing is said
+// of forms that no line was ever stored in, as the engine takes its time to read it.
 //
 // All text is compared as lower makes it, which is [search.Fold] (a test holds
 // the two together).
-func (c *compiler) keyword(p search.Pattern) {
+func (c *compiler) keyword(k search.Keyword) {
+	p := k.Pattern
 	switch {
 	case len(p) == 0:
 		c.add(`FALSE`)
@@ -21,25 +23,52 @@ func (c *compiler) keyword(p search.Pattern) {
 		c.add(`TRUE`)
 		return
 	}
-	word, whole := inValues(p)
-	c.add(`CASE WHEN "form" IS NULL THEN `)
-	c.within(p, func() { c.add(keptLine) })
-	switch {
-	case whole:
-		c.add(` WHEN "form" < 20 THEN `)
-		c.inColumns(word)
-	case word != "":
-		c.add(` WHEN "form" < 20 AND NOT `)
-		c.inColumns(word)
-		c.add(` THEN FALSE`)
+	kept, plain, controlled := c.stored.forms.has(keptForm), c.stored.forms.below(formControlled), c.stored.forms.from(formControlled)
+	keptLine, signature := signlessLine, noSignature
+	before, named := k.BeforeSignature()
+	if named {
+		keptLine, signature = `coalesce("raw", '')`, signatureText
 	}
-	c.add(` ELSE `)
-	c.within(p, func() { c.line(keptLine) })
-	c.add(` END`)
+	word, whole := inValues(before)
+	whole = whole && !named
+	if kept {
+		c.add(`"form" IS NULL AND `)
+		c.within(p, func() { c.add(keptLine) })
+		c.add(` OR `)
+	}
+	if plain && whole {
+		c.add(`"form" < 20 AND `)
+		c.inColumns(word)
+		c.add(` OR `)
+	}
+	if controlled || plain && !whole {
+		c.add(`"form" IS NOT NULL AND `)
+		switch {
+		case plain && whole:
+			c.add(`"form" >= 20 AND `)
+		case controlled && word != "":
+			c.add(`("form" >= 20 OR `)
+			c.inColumns(word)
+			c.add(`) AND `)
+		case word != "":
+			c.inColumns(word)
+			c.add(` AND `)
+		}
+		c.within(p, func() { c.line(keptLine, signature) })
+		c.add(` OR `)
+	}
+	c.add(`FALSE`)
 }
 
-// keptLine is a line that the table has, which has NULL for an empty one.
-const keptLine = `coalesce("raw", '')`
+// signlessLine is a line that the table has, which has NULL for an empty one, without
+// the characters of its signature.
+const signlessLine = `CASE WHEN "signature_bytes" IS NULL THEN coalesce("raw", '')
+	WHEN NOT starts_with("raw", '{') THEN left("raw", -86)
+	WHEN starts_with("raw", '{"event":') AND ends_with("raw", '"}}') THEN left("raw", -89) || '"}}'
+	ELSE left("raw", -88) || '"}' END`
+
+// noSignature stands for a signature of which only its place counts.
+const noSignature = `CASE WHEN "signature_bytes" IS NOT NULL THEN '' END`
 
 // within adds that the text has the pattern somewhere.
 func (c *compiler) within(p search.Pattern, text func()) {
@@ -92,26 +121,39 @@ func isWording(word string) bool {
 // inColumns adds that a value of a line that is not kept has the word.
 func (c *compiler) inColumns(word string) {
 	c.add(`(`)
-	for i, column := range valueColumns {
+	number := strings.Trim(word, "0123456789") == ""
+	for i := range valueColumns {
+		column := &valueColumns[i]
 		switch {
 		case column.of != nil || column.kind == boolean || column.name == "kind" || column.name == "vendor":
-		case column.kind != text && strings.Trim(word, "0123456789") != "":
+		case column.kind != text && !number:
+		case column.kind == text && !c.stored.wide.has(i) && !narrow(word):
 		default:
-			c.has(valueColumns[i].sql(), word)
+			c.has(column.sql(), c.stored.upper.has(i), word)
 			c.add(` OR `)
 		}
 	}
-	if strings.Trim(word, "0123456789-tz") == "" {
-		c.has(stamp, word)
-		c.add(` OR `)
-	}
-	if inBase64 := strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789-_") == "" && len(word) <= 86; inBase64 {
-		c.has(`left(to_base64("signature_bytes"), 86)`, strings.NewReplacer("-", "+", "_", "/").Replace(word))
+	if inStamp(word) {
+		c.has(stamp, true, word)
 		c.add(` OR `)
 	}
 	c.add(`FALSE)`)
 }
 
-func (c *compiler) has(value, word string) {
-	c.add(`coalesce(contains(lower(`+value+`), CAST(? AS VARCHAR)), FALSE)`, word)
+// inStamp says whether a word can be in the time at the head of a line.
+func inStamp(word string) bool {
+	digits := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return 'd'
+		}
+		return r
+	}, word)
+	return strings.Contains("dddd-dd-ddtdd dd ddz", digits) && !strings.Contains(word, "d")
+}
+
+func (c *compiler) has(value string, fold bool, word string) {
+	if fold {
+		value = `lower(` + value + `)`
+	}
+	c.add(`contains(`+value+`, CAST(? AS VARCHAR))`, word)
 }

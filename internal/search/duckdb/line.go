@@ -3,17 +3,41 @@ package duckdb
 import "strings"
 
 // line is the raw line in SQL: what [search.Form.Line] writes, written by the
-// engine from the same columns. That the two agree, and with the line that came,
-// is what storetest looks for. kept stands for the lines that the table has.
-func line(kept string) string {
-	return `CASE WHEN "form" IS NULL THEN ` + kept + ` WHEN "form" < 10 THEN ` + written(escaping{}) +
-		` ELSE ` + written(escaping{on: true}) + ` END`
+// engine from the same columns, for lines of these forms. That the two agree, and
+// with the line that came, is what storetest looks for. kept stands for the lines
+// that the table has, signature for the characters of a signature.
+func line(forms set, kept, signature string) string {
+	s := `CASE`
+	if forms.has(keptForm) {
+		s += ` WHEN "form" IS NULL THEN ` + kept
+	}
+	if plain := forms & (1<<formEscaped - 2); plain != 0 {
+		s += ` WHEN "form" < 10 THEN ` + written(plain, escaping{signature: signature})
+	}
+	if escaped := forms>>formEscaped | forms>>formControlled; escaped > 1 {
+		s += ` WHEN "form" >= 10 THEN ` + written(escaped, escaping{on: true, signature: signature})
+	}
+	if s == `CASE` {
+		return kept
+	}
+	return s + ` END`
 }
 
-// written is a line that is not kept.
-func written(e escaping) string {
-	return `concat(CASE WHEN "form" % 10 = 3 THEN '{"event":' END, CASE WHEN "form" % 10 = 1 THEN ` + e.cef() + ` ELSE ` + e.json() +
-		` END, CASE WHEN "form" % 10 = 3 THEN '}' END)`
+// written is a line that is not kept, of one of the formats.
+func written(formats set, e escaping) string {
+	s := ``
+	switch hasCEF, hasJSON := formats.has(formCEF), formats.has(formJSON) || formats.has(formCPS); {
+	case hasCEF && hasJSON:
+		s = `CASE WHEN "form" % 10 = 1 THEN ` + e.cef() + ` ELSE ` + e.json() + ` END`
+	case hasCEF:
+		s = e.cef()
+	default:
+		s = e.json()
+	}
+	if formats.has(formCPS) {
+		s = `concat(CASE WHEN "form" % 10 = 3 THEN '{"event":' END, ` + s + `, CASE WHEN "form" % 10 = 3 THEN '}' END)`
+	}
+	return s
 }
 
 const (
@@ -21,11 +45,15 @@ const (
 	stamp = `strftime(make_timestamp(coalesce("stamp", ` + rt + ` // 1000) * 1000000), '%Y-%m-%dT%H:%M:%SZ')`
 
 	// signatureText is base64url without padding.
-	signatureText = `replace(replace(left(to_base64("signature_bytes"), 86), '+', '-'), '/', '_')`
+	signatureText = `replace(replace(substring(to_base64("signature_bytes"), 1, 86), '+', '-'), '/', '_')`
 )
 
-// escaping says whether the text of the line has anything to escape.
-type escaping struct{ on bool }
+// escaping says whether the text of the line has anything to escape, and what
+// stands for its signature.
+type escaping struct {
+	on        bool
+	signature string
+}
 
 // replace escapes the characters in turn, the backslash first. Each is SQL for
 // the character and what it becomes.
@@ -71,7 +99,7 @@ func (e escaping) cef() string {
 		`' granted=' || CAST("granted" AS VARCHAR)`, e.extension("act"), `' status=' || CAST("status" AS VARCHAR)`,
 		e.extension("org_id"), e.extension("portal_id"), e.extension("principal_id"), e.extension("principal_name"),
 		e.extension("actor_id"), `' kong_initiated=' || CAST("kong_initiated" AS VARCHAR)`,
-		trace(`<>`), e.extension("user_agent"), trace(`=`), e.extension("query"), `' sig=' || ` + signatureText,
+		trace(`<>`), e.extension("user_agent"), trace(`=`), e.extension("query"), `' sig=' || ` + e.signature,
 	}, `, `) + `)`
 }
 
@@ -89,6 +117,6 @@ func (e escaping) json() string {
 		`',"rt":'`, `CAST(` + rt + ` AS VARCHAR)`, `',"severity":'`, `CAST("severity" AS VARCHAR)`, before(e.member("src")),
 		`',"status":' || CAST("status" AS VARCHAR)`, `',"success":' || CAST("success" AS VARCHAR)`,
 		`',"trace_id":"' || CAST("trace_id" AS VARCHAR) || '"'`, before(e.member("user_agent")),
-		`',"sig":"' || ` + signatureText + ` || '"'`, `'}'`,
+		`',"sig":"' || ` + e.signature + ` || '"'`, `'}'`,
 	}, `, `) + `)`
 }

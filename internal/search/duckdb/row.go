@@ -35,9 +35,9 @@ type writer struct {
 	columns map[string]int // of parsed fields, to their place in valueColumns
 	memory  []driver.Value
 
-	odd    uint64         // a bit for each of valueColumns that a value did not fit so far
-	row    []driver.Value // the one that is being made, of all columns
-	fields []search.Field // its record's, in their normal form but for the order
+	content content        // of all that rows were made of so far
+	row     []driver.Value // the one that is being made, of all columns
+	fields  []search.Field // its record's, in their normal form but for the order
 }
 
 // The places of the columns before the values.
@@ -101,6 +101,7 @@ func (w *writer) setRow(r *search.Record, ordinal int64) {
 		if c := &valueColumns[i]; c.of != nil {
 			if s := *c.of(r); s != "" {
 				w.row[firstOfValue+i] = search.Text(s)
+				w.content.note(i, s)
 			}
 		}
 	}
@@ -123,9 +124,12 @@ func (w *writer) setFields(fields []search.Field, at int64) {
 		if hasColumn {
 			if v, ok := valueColumns[i].kind.value(f.Value, at); ok {
 				w.row[firstOfValue+i] = v
+				if valueColumns[i].kind == text {
+					w.content.note(i, f.Value)
+				}
 				continue
 			}
-			w.odd |= 1 << i
+			w.content.odd.add(i)
 		}
 		if listed == nil {
 			listed = map[string]bool{}
@@ -138,13 +142,16 @@ func (w *writer) setFields(fields []search.Field, at int64) {
 	}
 }
 
-// setRaw keeps the raw line, or what it can be written from.
+// setRaw keeps the raw line, or what it can be written from, and in any case its
+// signature.
 func (w *writer) setRaw(r *search.Record) {
 	normal := search.Record{Fields: w.fields, Raw: r.Raw}
 	// An event's fields fit their columns, but for a time that is too far away.
 	hasTime := w.row[firstOfValue+w.columns["rt"]] != nil
 	if form, ok := search.FormOf(&normal); ok && hasTime {
-		w.row[atForm] = formNumber(form.Format) + escapes(w.fields)
+		number := formNumber(form.Format) + escapes(w.fields)
+		w.row[atForm] = number
+		w.content.forms.add(int(number))
 		if !form.Stamp.IsZero() {
 			w.row[atStamp] = form.Stamp.Unix()
 		}
@@ -154,8 +161,12 @@ func (w *writer) setRaw(r *search.Record) {
 		w.row[firstOfValue+rawColumn()] = nil
 		return
 	}
+	w.content.forms.add(keptForm)
 	if !utf8.ValidString(r.Raw) {
 		w.row[atRawBytes] = []byte(r.Raw)
+	}
+	if _, signature, signed := audit.SignedPart([]byte(r.Raw)); signed {
+		w.row[atSignature] = signature
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // schemaVersion is raised whenever what prepareSchema makes changes.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // prepareSchema makes the tables in an empty database and refuses one that it
 // does not know.
@@ -44,8 +44,8 @@ func createSchema(ctx context.Context, db *sql.DB) error {
 	for _, statement := range []string{
 		`CREATE TABLE schema_version (version INTEGER NOT NULL)`,
 		fmt.Sprintf(`INSERT INTO schema_version VALUES (%d)`, schemaVersion),
-		`CREATE TABLE intake (position UBIGINT NOT NULL, "ordinal" BIGINT NOT NULL, "odd" BIGINT NOT NULL)`,
-		`INSERT INTO intake VALUES (0, 0, 0)`,
+		`CREATE TABLE intake (position UBIGINT NOT NULL, "ordinal" BIGINT NOT NULL, ` + contentColumns("BIGINT NOT NULL") + `)`,
+		`INSERT INTO intake VALUES (0, 0, 0, 0, 0, 0)`,
 		`CREATE TABLE records (` + columnDefinitions() + `)`,
 	} {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {

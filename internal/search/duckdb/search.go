@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 
 	engine "github.com/duckdb/duckdb-go/v2"
 
@@ -14,8 +13,12 @@ import (
 )
 
 // pageSize is how many records a statement answers with: the engine has an
-// answer ready as a whole, in memory, before the first record of it is read.
-const pageSize = 2000
+// answer ready as a whole, in memory, before the first record of it is read. An
+// answer of many pages comes to have larger ones, up to so many times the size.
+const (
+	pageSize   = 2000
+	pageGrowth = 8
+)
 
 // Search implements [search.Store]. Records of one time come in the order in
 // which they were stored, the last first.
@@ -35,21 +38,16 @@ func (s *Store) Search(ctx context.Context, r search.Request) iter.Seq2[search.R
 func (s *Store) search(ctx context.Context, r search.Request, yield func(search.Record, error) bool) error {
 	v := s.views.begin()
 	defer s.views.end(v)
-	stored, err := readState(ctx, s.db)
+	where, _, err := s.seen(ctx, r, v)
 	if err != nil {
 		return err
 	}
-	condition, args, exact, err := compile(r, stored.odd)
-	if err != nil {
-		return err
-	}
-	without, more := v.condition()
-	p := page{byReceiptTime: r.ByReceiptTime, condition: condition + ` AND "ordinal" <= ?` + without, args: append(append(args, stored.ordinal), more...)}
-	if !exact {
+	p := page{byReceiptTime: r.ByReceiptTime, condition: where, window: s.newestWindow(r)}
+	if !where.exact {
 		p.matches = r.Matches
 	}
-	most := s.pageSize
-	for left := r.Limit; ; left -= p.found {
+	most, left := s.pageSize, r.Limit
+	for {
 		p.size = most
 		if r.Limit > 0 {
 			p.size = min(p.size, left)
@@ -59,10 +57,35 @@ func (s *Store) search(ctx context.Context, r search.Request, yield func(search.
 			most = (most + 7) / 8 // of very long lines fewer fit
 			continue
 		}
-		if err != nil || !more || r.Limit > 0 && left == p.found {
+		if err != nil || !more {
 			return err
 		}
+		if left -= p.found; r.Limit > 0 && left == 0 {
+			return nil
+		}
+		if p.whole = p.count < p.size; p.whole && !p.window.older(p.count < p.size/4) {
+			return nil
+		}
+		if !p.whole && most >= s.pageSize {
+			most = min(2*most, pageGrowth*s.pageSize)
+		}
 	}
+}
+
+// seen returns the condition for what a search that begins now sees, and what
+// there is.
+func (s *Store) seen(ctx context.Context, r search.Request, v *view) (where condition, stored content, err error) {
+	now, err := readState(ctx, s.db)
+	if err != nil {
+		return condition{}, content{}, err
+	}
+	if where, err = compile(r, now.content); err != nil {
+		return condition{}, content{}, err
+	}
+	without, more := v.condition()
+	where.sql += ` AND "ordinal" <= ?` + without
+	where.args = append(append(where.args, now.ordinal), more...)
+	return where, now.content, nil
 }
 
 func isOutOfMemory(err error) bool {
@@ -73,20 +96,21 @@ func isOutOfMemory(err error) bool {
 // page is a part of an answer, and the place at which the part before it ended.
 type page struct {
 	byReceiptTime bool
-	condition     string
-	args          []any
+	condition     condition
+	window        window
 	size          int
 	matches       func(*search.Record) bool // what the condition leaves to be looked at; nil if nothing
 
-	found             int // records of the last page that were given to yield
+	count             int  // records of the last page
+	found             int  // those of them that were given to yield
+	whole             bool // the last page was all that was left of its window
 	begun             bool
 	endTime, endOrder int64
 }
 
-// read gives the records of the page to yield, and says whether there may be
-// more and yield wants them.
+// read gives the records of the page to yield, and says whether it wants more.
 func (p *page) read(ctx context.Context, db *sql.DB, yield func(search.Record, error) bool) (more bool, err error) {
-	p.found = 0
+	p.found, p.count = 0, 0
 	statement, args := p.statement()
 	rows, err := db.QueryContext(ctx, statement, args...)
 	if err != nil {
@@ -94,8 +118,7 @@ func (p *page) read(ctx context.Context, db *sql.DB, yield func(search.Record, e
 	}
 	defer rows.Close()
 	scan := newReader()
-	count := 0
-	for ; rows.Next(); count++ {
+	for ; rows.Next(); p.count++ {
 		record, err := scan.record(rows)
 		if err != nil {
 			return false, err
@@ -108,18 +131,20 @@ func (p *page) read(ctx context.Context, db *sql.DB, yield func(search.Record, e
 		}
 		p.found++
 	}
-	p.begun, p.endTime, p.endOrder = true, scan.time, scan.ordinal
-	if p.byReceiptTime {
-		p.endTime = scan.receipt
+	if p.count > 0 {
+		p.begun, p.endTime, p.endOrder = true, scan.time, scan.ordinal
+		if p.byReceiptTime {
+			p.endTime = scan.receipt
+		}
 	}
-	return count == p.size, rows.Err()
+	return true, rows.Err()
 }
 
 func (p *page) statement() (statement string, args []any) {
 	at := timeColumn(p.byReceiptTime)
-	statement = `SELECT ` + readList() + ` FROM records WHERE ` + p.condition
-	args = slices.Clone(p.args)
-	if p.begun {
+	statement = `SELECT ` + readList() + ` FROM records WHERE ` + at + ` BETWEEN ? AND ? AND ` + p.condition.sql
+	args = append([]any{p.window.from, p.window.to}, p.condition.args...)
+	if p.begun && !p.whole {
 		statement += ` AND ` + at + ` <= ? AND (` + at + ` < ? OR "ordinal" < ?)`
 		args = append(args, p.endTime, p.endTime, p.endOrder)
 	}

@@ -54,6 +54,7 @@ type Store struct {
 	stop       context.CancelFunc // ends the filling
 
 	views    views
+	extent   extent
 	expiring sync.Mutex // held by Expire
 
 	newestMu sync.Mutex
@@ -138,6 +139,9 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 	if s.writer, err = s.db.Conn(ctx); err != nil {
 		return fmt.Errorf("connect the writer: %w", err)
 	}
+	if err := readExtent(ctx, s.db, &s.extent); err != nil {
+		return fmt.Errorf("find the times of the records: %w", err)
+	}
 	s.state, err = readState(ctx, s.db)
 	return err
 }
@@ -147,17 +151,17 @@ type state struct {
 	// ordinal of the last record, 0 if there was none. Ordinals rise in the order of
 	// storing, with gaps.
 	ordinal int64
-	// odd has a bit for each of valueColumns that some value did not fit: only in
-	// these must a query look for such values, which costs it more than the rest.
-	odd uint64
+	content content
 }
 
 func readState(ctx context.Context, db *sql.DB) (s state, err error) {
-	var odd int64
-	if err := db.QueryRowContext(ctx, `SELECT "ordinal", "odd" FROM intake`).Scan(&s.ordinal, &odd); err != nil {
+	targets := []any{&s.ordinal}
+	for _, set := range s.content.sets() {
+		targets = append(targets, set)
+	}
+	if err := db.QueryRowContext(ctx, `SELECT "ordinal", `+contentColumns("")+` FROM intake`).Scan(targets...); err != nil {
 		return state{}, fmt.Errorf("find the last record: %w", err)
 	}
-	s.odd = uint64(odd)
 	return s, nil
 }
 
@@ -183,14 +187,15 @@ func dataSource(path string, set settings) (string, error) {
 		return "", fmt.Errorf("%d threads and %d bytes of memory: at least 1 and %d are needed", set.threads, set.memoryBytes, smallest)
 	}
 	values := url.Values{
-		"threads":                      {strconv.Itoa(set.threads)},
-		"memory_limit":                 {strconv.FormatInt(set.memoryBytes, 10) + "B"},
-		"checkpoint_threshold":         {checkpointThreshold},
-		"enable_external_access":       {"false"},
-		"autoinstall_known_extensions": {"false"},
-		"autoload_known_extensions":    {"false"},
-		"allow_community_extensions":   {"false"},
-		"allow_persistent_secrets":     {"false"},
+		"threads":                       {strconv.Itoa(set.threads)},
+		"memory_limit":                  {strconv.FormatInt(set.memoryBytes, 10) + "B"},
+		"checkpoint_threshold":          {checkpointThreshold},
+		"late_materialization_max_rows": {strconv.Itoa(pageGrowth * pageSize)},
+		"enable_external_access":        {"false"},
+		"autoinstall_known_extensions":  {"false"},
+		"autoload_known_extensions":     {"false"},
+		"allow_community_extensions":    {"false"},
+		"allow_persistent_secrets":      {"false"},
 	}
 	return path + "?" + values.Encode(), nil
 }

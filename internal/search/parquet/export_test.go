@@ -27,6 +27,10 @@ type given struct {
 	err     error
 }
 
+func (s given) Groups(ctx context.Context, g search.Grouping) iter.Seq2[search.Group, error] {
+	return search.GroupRecords(g, s.Search(ctx, g.Request))
+}
+
 func (g given) Search(context.Context, search.Request) iter.Seq2[search.Record, error] {
 	return func(yield func(search.Record, error) bool) {
 		for _, r := range g.records {

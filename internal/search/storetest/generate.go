@@ -45,7 +45,7 @@ func queries(depth int) *rapid.Generator[search.Expr] {
 		}
 		if rapid.IntRange(0, 3).Draw(t, "order") == 0 {
 			sign := rapid.SampledFrom([]search.Sign{"<", "<=", ">", ">="}).Draw(t, "sign")
-			value := rapid.SampledFrom([]string{"", "0", "6", "200", "1e3", "-1", "a", "konnect", "2026"}).Draw(t, "bound")
+			value := rapid.SampledFrom([]string{"", "0", "6", "6.5", "-0.5", "-0", "200", "199.9", "1e3", "70000", "-1", "a", "konnect", "2026", "3959872677347089808", "999999999999999", "1773489600000"}).Draw(t, "bound")
 			return search.Order{Field: fieldNames().Draw(t, "field"), Sign: sign, Value: value}
 		}
 		p := patterns().Draw(t, "keyword")
