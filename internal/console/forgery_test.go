@@ -72,7 +72,7 @@ func TestAGetChangesNothing(t *testing.T) {
 	s := start(t)
 	b := s.signedIn()
 	for _, r := range routes() {
-		if strings.HasPrefix(r.pattern, "POST ") {
+		if strings.HasPrefix(r.pattern, "POST ") && r.needs != platform {
 			path := strings.TrimPrefix(r.pattern, "POST ")
 			if w := b.get(path); path != "/signin" && w.Code != http.StatusMethodNotAllowed {
 				t.Errorf("GET %s: %d", path, w.Code)

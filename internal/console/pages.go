@@ -21,6 +21,7 @@ func routes() []route {
 		searchRoutes(),
 		tailRoutes(),
 		exportRoutes(),
+		auditLogRoutes(),
 	)
 }
 

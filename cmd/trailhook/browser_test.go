@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"github.com/trailhook/trailhook/internal/require"
+)
+
+var updateScreenshots = flag.Bool("update-screenshots", false, "write the screenshots that the documentation shows")
+
+// browser is a Chromium with one page open. What a page must not do fails the
+// test at its end: an error or a warning on the console, a violation of its
+// Content-Security-Policy, a request to any other server.
+type browser struct {
+	t      *testing.T
+	ctx    context.Context
+	origin string
+
+	mu       sync.Mutex
+	wrong    []string
+	expected []string // parts of what the console may say
+}
+
+func openBrowser(t *testing.T, origin string) *browser {
+	t.Helper()
+	b := &browser{t: t, origin: origin}
+	ctx, cancel := chromedp.NewContext(context.Background(), chromedp.WithListener(b.watch), chromedp.WithAllocatorOptions(
+		chromedp.ExecPath(require.Program(t, "chromium", "apt-get install chromium")),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.NoSandbox, chromedp.DisableGPU, // a container has neither
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.WSURLReadTimeout(generous),
+		chromedp.WindowSize(1280, 900),
+	))
+	b.ctx = ctx
+	t.Cleanup(cancel)
+	t.Cleanup(b.verdict)
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 900)); err != nil { // which starts the browser
+		t.Fatalf("start the browser: %v", err)
+	}
+	_, err := chromedp.Call(ctx, log.Enable, cdp.Empty{})
+	if _, err2 := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	return b
+}
+
+func (b *browser) watch(event any) {
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		b.note("exception: %s %s", e.ExceptionDetails.Text, e.ExceptionDetails.Exception.Description)
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning || e.Type == runtime.ConsoleAPICalledTypeAssert {
+			var text []string
+			for _, a := range e.Args {
+				text = append(text, string(a.Value))
+			}
+			b.note("console %s: %s", e.Type, strings.Join(text, " "))
+		}
+	case *log.EventEntryAdded: // violations of the policy come here too
+		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
+			b.note("log %s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
+		}
+	case *network.EventRequestWillBeSent:
+		if !strings.HasPrefix(e.Request.URL, b.origin+"/") && !strings.HasPrefix(e.Request.URL, "data:") { // the browser's own icons are data
+			b.note("a request leaves the server: %s", e.Request.URL)
+		}
+	case *page.EventJavascriptDialogOpening:
+		b.note("a script opened a dialog: %s", e.Message)
+		go chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+	}
+}
+
+func (b *browser) note(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	text := fmt.Sprintf(format, args...)
+	if !slices.ContainsFunc(b.expected, func(part string) bool { return strings.Contains(text, part) }) {
+		b.wrong = append(b.wrong, text)
+	}
+}
+
+// expect lets the console say something that has the part in it.
+func (b *browser) expect(part string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expected = append(b.expected, part)
+}
+
+func (b *browser) verdict() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range b.wrong {
+		b.t.Error(w)
+	}
+}
+
+// do runs actions, within a generous time for all of them.
+func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, generous)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		b.fatalf("%v", err)
+	}
+}
+
+// fatalf ends the test with where the browser is. What it shows is kept in the
+// directory that TRAILHOOK_SCREENSHOTS names.
+func (b *browser) fatalf(format string, args ...any) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, generous)
+	defer cancel()
+	if directory := os.Getenv("TRAILHOOK_SCREENSHOTS"); directory != "" {
+		if picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(80)); err == nil {
+			os.WriteFile(filepath.Join(directory, filepath.Base(b.t.Name())+".jpg"), picture, 0o600)
+		}
+	}
+	at, _ := chromedp.Run(ctx, chromedp.Location())
+	shown, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	b.t.Fatalf("the browser at %s: %s\n%.3000s", at, fmt.Sprintf(format, args...), shown)
+}
+
+// open goes to a path of the console.
+func (b *browser) open(path string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(b.origin + path))
+}
+
+// path is where the browser is, with the query.
+func (b *browser) path() string {
+	b.t.Helper()
+	return ask[string](b, `location.pathname + location.search`)
+}
+
+// ask evaluates an expression of JavaScript.
+func ask[T any](b *browser, expression string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, generous)
+	defer cancel()
+	answer, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.fatalf("%v", err)
+	}
+	return answer
+}
+
+// see waits until the page shows a text.
+func (b *browser) see(text string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(`document.body.innerText.includes(%q)`, text), "the page shows "+text)
+}
+
+// until waits until an expression of JavaScript is true, on this page or on one
+// that the browser is on its way to.
+func (b *browser) until(expression, what string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, generous)
+	defer cancel()
+	tick := time.NewTicker(30 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if yes, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`Boolean(document.body && (`+expression+`))`)); err == nil && yes {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			b.fatalf("after %s still not: %s", generous, what)
+		}
+	}
+}
+
+// mark finds the element that JavaScript's expression gives for a text, once the
+// page is there: what it finds before may be gone when it is to be clicked.
+const mark = `(() => {
+	const wanted = %q;
+	document.querySelectorAll("[data-test-found]").forEach(e => e.removeAttribute("data-test-found"));
+	const found = document.readyState === "complete" && (%s)(wanted);
+	if (found) found.setAttribute("data-test-found", "");
+	return found;
+})()`
+
+const found = chromedp.CSS("[data-test-found]")
+
+// click clicks what a reader finds by its text or label: a link, a button or a
+// summary.
+func (b *browser) click(text string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(mark, text, `wanted => {
+		const name = e => (e.getAttribute("aria-label") || e.innerText || e.value || "").trim().replace(/\s+/g, " ");
+		const all = [...document.querySelectorAll("a, button, summary, input[type=submit], [role=button]")].filter(e => e.checkVisibility());
+		return all.find(e => name(e) === wanted) || all.find(e => name(e).startsWith(wanted));
+	}`), "there is something to click with the name "+text)
+	b.do(chromedp.Click(found))
+}
+
+// fill writes into the field, or chooses in the list, that has the label.
+func (b *browser) fill(label, value string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(mark, label, `wanted => {
+		const fields = [...document.querySelectorAll("input, textarea, select")].filter(e => e.checkVisibility() && !e.disabled);
+		const name = e => (e.getAttribute("aria-label") || [...(e.labels || [])].map(l => l.innerText).join(" ")).trim().replace(/\s+/g, " ");
+		return fields.find(e => name(e) === wanted) || fields.find(e => name(e).startsWith(wanted));
+	}`), "there is a field with the label "+label)
+	if ask[string](b, `document.querySelector("[data-test-found]").tagName`) == "SELECT" {
+		b.do(chromedp.SetValue(found, value))
+		ask[bool](b, `document.querySelector("[data-test-found]").dispatchEvent(new Event("change", {bubbles: true}))`)
+		return
+	}
+	b.do(chromedp.Focus(found))
+	ask[bool](b, `(document.activeElement.select?.(), true)`)
+	b.do(chromedp.SendKeys(found, value))
+}
+
+// look sets how wide the window is, in CSS pixels, and whether colours are dark.
+func (b *browser) look(width int64, dark bool) {
+	b.t.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	b.do(chromedp.EmulateViewport(width, 900))
+	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	}); err != nil {
+		b.fatalf("%v", err)
+	}
+}
+
+//go:embed testdata/accessibility.js
+var accessibility string
+
+// accessible fails the test where the page keeps somebody out who cannot see it,
+// or cannot use a pointer, or reads it on a phone.
+func (b *browser) accessible() {
+	b.t.Helper()
+	b.until(`document.readyState === "complete"`, "the page is there with its styles")
+	for _, problem := range ask[[]string](b, accessibility) {
+		b.t.Errorf("%s: %s", b.path(), problem)
+	}
+}
+
+// screenshot writes a picture for the documentation, when it is to be written.
+func (b *browser) screenshot(name string) {
+	b.t.Helper()
+	if !*updateScreenshots {
+		return
+	}
+	quality := int64(70)
+	shot, err := chromedp.Call(b.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality})
+	if err == nil {
+		err = os.WriteFile(filepath.Join("..", "..", "docs", "images", name+".webp"), shot.Data, 0o644)
+	}
+	if err != nil {
+		b.fatalf("%v", err)
+	}
+}
