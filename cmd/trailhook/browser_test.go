@@ -131,8 +131,8 @@ func (b *browser) fatalf(format string, args ...any) {
 	ctx, cancel := context.WithTimeout(b.ctx, generous)
 	defer cancel()
 	if directory := os.Getenv("TRAILHOOK_SCREENSHOTS"); directory != "" {
-		if picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(80)); err == nil {
-			os.WriteFile(filepath.Join(directory, filepath.Base(b.t.Name())+".jpg"), picture, 0o600)
+		if picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100)); err == nil {
+			os.WriteFile(filepath.Join(directory, filepath.Base(b.t.Name())+".png"), picture, 0o600)
 		}
 	}
 	at, _ := chromedp.Run(ctx, chromedp.Location())
@@ -203,15 +203,27 @@ const mark = `(() => {
 const found = chromedp.CSS("[data-test-found]")
 
 // click clicks what a reader finds by its text or label: a link, a button or a
-// summary.
+// summary, where nothing covers it.
 func (b *browser) click(text string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf(mark, text, `wanted => {
-		const name = e => (e.getAttribute("aria-label") || e.innerText || e.value || "").trim().replace(/\s+/g, " ");
+	b.until(fmt.Sprintf(`(wanted => {
+		const name = e => (e.getAttribute("aria-label") || e.innerText || e.value || "").replace(/\s+/g, " ").trim();
 		const all = [...document.querySelectorAll("a, button, summary, input[type=submit], [role=button]")].filter(e => e.checkVisibility());
-		return all.find(e => name(e) === wanted) || all.find(e => name(e).startsWith(wanted));
-	}`), "there is something to click with the name "+text)
-	b.do(chromedp.Click(found))
+		const found = all.find(e => name(e) === wanted) || all.find(e => name(e).startsWith(wanted));
+		if (!found || document.readyState !== "complete") return false;
+		found.scrollIntoView({ block: "center", behavior: "instant" });
+		const box = found.getBoundingClientRect();
+		const there = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+		if (!there || !found.contains(there) && !there.contains(found)) return false;
+		found.click();
+		return true;
+	})(%q)`, text), "there is something to click with the name "+text)
+}
+
+// press clicks the first element of a CSS selector, on a page that is complete.
+func (b *browser) press(selector string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(`document.readyState === "complete" && (e => e && (e.click(), true))(document.querySelector(%q))`, selector), "there is "+selector)
 }
 
 // fill writes into the field, or chooses in the list, that has the label.

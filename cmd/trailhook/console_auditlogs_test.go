@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // The platform's half of the tutorial, through the pages: a source, a
@@ -48,7 +46,7 @@ func TestTheAuditLogSetupCanBeDoneInABrowser(t *testing.T) {
 	b.click("Replay")
 	b.see("None was asked for yet")
 	b.accessible()
-	b.do(chromedp.Click(chromedp.CSS("form.settings button")))
+	b.press("form.settings button")
 	b.see("The replay is accepted")
 	b.see("completed") // which the page learns by itself
 	b.accessible()

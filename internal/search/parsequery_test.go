@@ -88,7 +88,8 @@ func TestParseQuerySaysWhereAndWhatIsWrong(t *testing.T) {
 	for _, test := range []struct{ query, want string }{
 		{"a | ", "1:5: expected a stage (where, parse, json, count, sum, timeslice, sort, top, limit, fields, dedup …), found the end of the query"},
 		{"a || count", "1:4: expected a stage (where, parse, json, count, sum, timeslice, sort, top, limit, fields, dedup …), found |"},
-		{"a | frobnicate x", "1:16: expected as and a name, or a stage's word before it all (where, parse, json, count, …), found x"},
+		{"a | frobnicate x", "1:5: expected a stage (where, parse, json, count, sum, timeslice, sort, top, limit, fields, dedup …), or a value with as and a name after it, found frobnicate"},
+		{"a | 1 + b", "1:10: expected as and a name, or a stage's word before it all (where, parse, json, count, …), found the end of the query"},
 		{"a | count | frobnicate x", "1:13: expected a stage (where, parse, json, count, sum, timeslice, sort, top, limit, fields, dedup …), or a column of the table (_count), found frobnicate"},
 		{"a | frobnicate(x) as y", "1:5: expected the name of a function, found frobnicate"},
 		{"a\n  | where status >", "2:19: expected a value: a field, a number, a text in quotes or a function, found the end of the query"},

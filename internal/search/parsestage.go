@@ -140,11 +140,16 @@ func (s *stages) where() error {
 }
 
 func (s *stages) assign() error {
+	first := s.token
 	e, err := s.expression()
 	if err != nil {
 		return err
 	}
 	if !s.word("as") {
+		if _, lone := e.(Column); lone { // more likely a stage's word with a slip than a field
+			s.token = first
+			return s.expected(anyStage + ", or a value with as and a name after it")
+		}
 		return s.expected("as and a name, or a stage's word before it all (where, parse, json, count, …)")
 	}
 	names, err := s.names()
