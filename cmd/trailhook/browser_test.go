@@ -190,18 +190,6 @@ func (b *browser) until(expression, what string) {
 	}
 }
 
-// mark finds the element that JavaScript's expression gives for a text, once the
-// page is there: what it finds before may be gone when it is to be clicked.
-const mark = `(() => {
-	const wanted = %q;
-	document.querySelectorAll("[data-test-found]").forEach(e => e.removeAttribute("data-test-found"));
-	const found = document.readyState === "complete" && (%s)(wanted);
-	if (found) found.setAttribute("data-test-found", "");
-	return found;
-})()`
-
-const found = chromedp.CSS("[data-test-found]")
-
 // click clicks what a reader finds by its text or label: a link, a button or a
 // summary, where nothing covers it.
 func (b *browser) click(text string) {
@@ -229,19 +217,22 @@ func (b *browser) press(selector string) {
 // fill writes into the field, or chooses in the list, that has the label.
 func (b *browser) fill(label, value string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf(mark, label, `wanted => {
+	b.until(fmt.Sprintf(`((wanted, value) => {
 		const fields = [...document.querySelectorAll("input, textarea, select")].filter(e => e.checkVisibility() && !e.disabled);
-		const name = e => (e.getAttribute("aria-label") || [...(e.labels || [])].map(l => l.innerText).join(" ")).trim().replace(/\s+/g, " ");
-		return fields.find(e => name(e) === wanted) || fields.find(e => name(e).startsWith(wanted));
-	}`), "there is a field with the label "+label)
-	if ask[string](b, `document.querySelector("[data-test-found]").tagName`) == "SELECT" {
-		b.do(chromedp.SetValue(found, value))
-		ask[bool](b, `document.querySelector("[data-test-found]").dispatchEvent(new Event("change", {bubbles: true}))`)
-		return
-	}
-	b.do(chromedp.Focus(found))
-	ask[bool](b, `(document.activeElement.select?.(), true)`)
-	b.do(chromedp.SendKeys(found, value))
+		const name = e => (e.getAttribute("aria-label") || [...(e.labels || [])].map(l => l.innerText).join(" ")).replace(/\s+/g, " ").trim();
+		const field = fields.find(e => name(e) === wanted) || fields.find(e => name(e).startsWith(wanted));
+		if (!field || document.readyState !== "complete") return false;
+		field.focus();
+		if (field.matches("textarea, input:is([type=text], [type=search], [type=url], [type=email], [type=password], :not([type]))")) {
+			field.select();
+			if (value) document.execCommand("insertText", false, value); else document.execCommand("delete");
+		} else {
+			field.value = value;
+			field.dispatchEvent(new Event("input", { bubbles: true }));
+		}
+		field.dispatchEvent(new Event("change", { bubbles: true }));
+		return true;
+	})(%q, %q)`, label, value), "there is a field with the label "+label)
 }
 
 // look sets how wide the window is, in CSS pixels, and whether colours are dark.

@@ -113,6 +113,7 @@ func TestTheTutorialCanBeWalkedInABrowser(t *testing.T) {
 
 	b.click("Signed in as")
 	b.click("Sign out")
+	b.until(`location.pathname === "/signin"`, "nobody is signed in")
 	b.open("/")
 	b.see("Access key")
 }

@@ -22,6 +22,11 @@ func routes() []route {
 		tailRoutes(),
 		exportRoutes(),
 		auditLogRoutes(),
+		controlPlaneRoutes(),
+		portalRoutes(),
+		tokenRoutes(),
+		peopleRoutes(),
+		activityRoutes(),
 	)
 }
 
@@ -45,6 +50,7 @@ func (c *Console) navigation() []entry {
 		{platformHalf, "/portals", "Portals", "p"},
 		{platformHalf, "/tokens", "Tokens", "t"},
 		{platformHalf, "/people", "People", "e"},
+		{platformHalf, "/activity", "Activity", "v"},
 	}
 	return slices.DeleteFunc(planned, func(e entry) bool {
 		return c.halves[e.Half] == nil || !routed(e.Path)

@@ -47,7 +47,7 @@ func TestAQueryErrorIsShownAtItsPlace(t *testing.T) {
 		`action="open`:                  `<pre aria-hidden="true">action=<mark>&#34;open</mark></pre>`,
 		"a=b\n| where count(x) = | foo": `<pre aria-hidden="true">`,
 		"a=b |":                         `a=b |<mark> </mark>`,
-		"a=b\n| nonsense of":            `Line 2, column 12`,
+		"a=b\n| nonsense of":            `Line 2, column 3`,
 	} {
 		w := b.search(query, "-24h")
 		if w.Code != http.StatusOK {
