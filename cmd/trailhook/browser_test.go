@@ -190,28 +190,45 @@ func (b *browser) until(expression, what string) {
 	}
 }
 
+// activate is a function of JavaScript that clicks an element where nothing covers
+// it, and notes in window.leaving whether that leads to another page.
+const activate = `(found => {
+	if (!found || document.readyState !== "complete") return false;
+	found.scrollIntoView({ block: "center", behavior: "instant" });
+	const box = found.getBoundingClientRect();
+	const there = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+	if (!there || !found.contains(there) && !there.contains(found)) return false;
+	const leads = e => window.leaving ||= !e.defaultPrevented && !e.target.closest("[download], [method=dialog]");
+	const follows = e => e.target.closest("a[href]:not([href^='#'])") && leads(e);
+	window.addEventListener("submit", leads);
+	window.addEventListener("click", follows);
+	found.click();
+	window.removeEventListener("submit", leads);
+	window.removeEventListener("click", follows);
+	return true;
+})`
+
 // click clicks what a reader finds by its text or label: a link, a button or a
-// summary, where nothing covers it.
+// summary. If it leads to another page, it returns when that is there.
 func (b *browser) click(text string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf(`(wanted => {
+	b.activate(fmt.Sprintf(`(wanted => {
 		const name = e => (e.getAttribute("aria-label") || e.innerText || e.value || "").replace(/\s+/g, " ").trim();
 		const all = [...document.querySelectorAll("a, button, summary, input[type=submit], [role=button]")].filter(e => e.checkVisibility());
-		const found = all.find(e => name(e) === wanted) || all.find(e => name(e).startsWith(wanted));
-		if (!found || document.readyState !== "complete") return false;
-		found.scrollIntoView({ block: "center", behavior: "instant" });
-		const box = found.getBoundingClientRect();
-		const there = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
-		if (!there || !found.contains(there) && !there.contains(found)) return false;
-		found.click();
-		return true;
-	})(%q)`, text), "there is something to click with the name "+text)
+		return all.find(e => name(e) === wanted) || all.find(e => name(e).startsWith(wanted));
+	})(%q)`, text), text)
 }
 
-// press clicks the first element of a CSS selector, on a page that is complete.
+// press clicks the first element of a CSS selector, as click does.
 func (b *browser) press(selector string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf(`document.readyState === "complete" && (e => e && (e.click(), true))(document.querySelector(%q))`, selector), "there is "+selector)
+	b.activate(fmt.Sprintf(`document.querySelector(%q)`, selector), selector)
+}
+
+func (b *browser) activate(element, name string) {
+	b.t.Helper()
+	b.until(activate+`(`+element+`)`, "there is something to click: "+name)
+	b.until(`!window.leaving && document.readyState !== "loading"`, "the page is there that "+name+" leads to")
 }
 
 // fill writes into the field, or chooses in the list, that has the label.

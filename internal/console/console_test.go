@@ -17,10 +17,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/trailhook/trailhook/audit"
+	"github.com/trailhook/trailhook/internal/alert"
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/collector"
 	"github.com/trailhook/trailhook/internal/outbound"
 	"github.com/trailhook/trailhook/internal/recorder"
+	"github.com/trailhook/trailhook/internal/seal"
 	"github.com/trailhook/trailhook/internal/search/duckdb"
 	"github.com/trailhook/trailhook/internal/sumo"
 )
@@ -31,6 +33,7 @@ type stand struct {
 	t       *testing.T
 	catalog *collector.Catalog
 	indexer *collector.Indexer
+	alerts  *alert.Alerts
 	mux     *http.ServeMux
 	console *Console
 	clock   *clock
@@ -80,8 +83,25 @@ func start(t *testing.T) *stand {
 	s.indexer, err = collector.NewIndexer(ctx, intake, store, collector.NewKeys(outbound.New(outbound.Options{}), "", logger), metrics, logger)
 	check(err)
 	collector.NewReceiver(s.catalog, intake, metrics, logger).Routes(s.mux)
+	client := outbound.New(outbound.Options{Policy: outbound.Policy{AllowPrivate: true}})
+	t.Cleanup(client.CloseIdleConnections)
+	sealer, err := seal.OpenFile(filepath.Join(dir, "master.key"))
+	check(err)
+	forwarder, err := collector.OpenForwarder(ctx, collector.ForwarderOptions{
+		Catalog: s.catalog, Indexer: s.indexer, Store: store, Broker: b, Client: client, Sealer: sealer, AllowHTTP: true,
+		Logger: logger, Metrics: prometheus.NewRegistry(),
+	})
+	check(err)
+	t.Cleanup(forwarder.Close)
+	s.alerts, err = alert.Open(ctx, alert.Options{
+		Broker: b, Store: sumo.Scoped(store), Settled: s.indexer.Settled, Client: client, Sealer: sealer, AllowHTTP: true,
+		BaseURL: "http://siem.test", Logger: logger, Metrics: prometheus.NewRegistry(),
+	})
+	check(err)
+	t.Cleanup(s.alerts.Close)
 	api := sumo.New(sumo.Options{
 		Catalog: s.catalog, Store: store, Feed: s.indexer.Feed(), Logger: logger, Metrics: prometheus.NewRegistry(),
+		Forwarder: forwarder, Alerts: s.alerts, Statistics: collector.NewStatistics(s.catalog, metrics, logger),
 		Recorder: recorder.New(recorder.Options{Journal: collector.NewOwn(intake, metrics), Now: time.Now}),
 	})
 	t.Cleanup(api.Close)

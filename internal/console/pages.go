@@ -27,6 +27,9 @@ func routes() []route {
 		tokenRoutes(),
 		peopleRoutes(),
 		activityRoutes(),
+		sourceRoutes(),
+		accessKeyRoutes(),
+		alertRoutes(),
 	)
 }
 
