@@ -88,7 +88,7 @@ const (
 // stamp of 0 that of "rt", and an empty signature none. "size" is about how many
 // bytes of memory the record takes. "folded_names" and "folded" are the values
 // that are not ASCII, by their names in the language, as [search.Fold] has them:
-// the engine folds the others.
+// the engine folds the others. A line that is not UTF-8 is there by textName too.
 var otherColumns = [...]column{
 	{"ordinal", "Int64", ascending},
 	{"time", "Int64", ascending},
@@ -122,16 +122,17 @@ func (c *valueColumn) sqlType() string {
 	return "Nullable(" + [...]string{text: "String", boolean: "UInt8", small: "UInt16", large: "UInt64", moment: "Int64"}[c.kind] + ")"
 }
 
-// columnOf returns the column that holds what a name of the language stands for.
-func columnOf(field string) (column *valueColumn, ok bool) {
+// columnOf returns the place of the column that holds what a name of the language
+// stands for.
+func columnOf(field string) (place int, ok bool) {
 	metadata, isMetadata := search.Metadata(field)
 	for i := range valueColumns {
 		c := &valueColumns[i]
 		if isMetadata && c.term == metadata || !isMetadata && c.of == nil && c.name == field {
-			return c, true
+			return i, true
 		}
 	}
-	return nil, false
+	return 0, false
 }
 
 // value returns what the column keeps of a text in a record of that time, in
@@ -215,6 +216,14 @@ func textAt(target any, at int64) (s string, ok bool) {
 	return "", false
 }
 
+// typed is the column's value in SQL, which may be NULL.
+func (c *valueColumn) typed() string {
+	if c.kind == moment {
+		return `("time" + "` + c.name + `")`
+	}
+	return `"` + c.name + `"`
+}
+
 // sql is the column's value as text, in SQL, which may be NULL: what textAt
 // returns.
 func (c *valueColumn) sql() string {
@@ -223,9 +232,7 @@ func (c *valueColumn) sql() string {
 		return `"` + c.name + `"`
 	case boolean:
 		return `multiIf("` + c.name + `" = 1, 'true', "` + c.name + `" = 0, 'false', NULL)`
-	case moment:
-		return `toString("time" + "` + c.name + `")`
 	default:
-		return `toString("` + c.name + `")`
+		return `toString(` + c.typed() + `)`
 	}
 }

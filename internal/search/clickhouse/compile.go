@@ -3,7 +3,6 @@ package clickhouse
 import (
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,8 +14,8 @@ const (
 	// maxTerms how many comparisons it may have, maxDepth how far they may be
 	// nested and maxText how much text they may be about, and maxPattern how much
 	// a pattern with wildcards may have. A query that asks for more is answered by
-	// looking at every record of its time: servers refuse statements of unusual
-	// size, each version at another, and long regular expressions take them long.
+	// looking at records: servers refuse statements of unusual size, each version
+	// at another, and long regular expressions take them long.
 	maxLines = 8
 	maxTerms = 100
 	maxDepth = 40
@@ -35,21 +34,31 @@ type compiler struct {
 	text  int
 	depth int
 	odd   bool // too deep, with too long a pattern, or of what SQL cannot say
+
+	stored content
+}
+
+// condition is what records are asked for by.
+type condition struct {
+	early string // what is looked at first
+	late  string // what has the engine write lines, of the records that are left; or empty
+	exact bool   // else records match it that the request does not
+}
+
+// sql is the condition as clauses of a statement, which can be added to by AND. The
+// engine reads PREWHERE first, and the rest of the columns of what that leaves.
+func (c condition) sql() string {
+	if c.late == "" {
+		return `WHERE ` + c.early
+	}
+	return `PREWHERE ` + c.early + ` WHERE ` + c.late
 }
 
 // compile returns the condition for everything that the request asks, limit
-// apart. If it is not exact, records match it that the request does not.
-func compile(r search.Request) (condition string, exact bool, err error) {
-	c := new(compiler)
-	if err := c.expr(r.Query); err != nil {
-		return "", false, err
-	}
-	exact = c.lines <= maxLines && c.terms <= maxTerms && c.text <= maxText && !c.odd
-	if !exact {
-		c = new(compiler)
-		c.add(`1`)
-	}
-	exact = exact && len(r.Lines) == 0
+// apart, of a store with such content.
+func compile(r search.Request, stored content) (where condition, err error) {
+	c := &compiler{stored: stored}
+	c.add(`1`)
 	for _, bound := range []struct {
 		at   time.Time
 		sign string
@@ -58,7 +67,55 @@ func compile(r search.Request) (condition string, exact bool, err error) {
 			c.add(fmt.Sprintf(` AND %s %s toInt64(%d)`, timeColumn(r.ByReceiptTime), bound.sign, wholeMilliseconds(bound.at)))
 		}
 	}
-	return c.sql.String(), exact, nil
+	where.exact = true
+	for _, term := range conjuncts(r.Query) {
+		t := &compiler{stored: stored}
+		if err := t.expr(term); err != nil {
+			return condition{}, err
+		}
+		where.exact = c.and(t, &where) && where.exact
+		if keyword, ok := term.(search.Keyword); ok && t.lines > 0 {
+			t := &compiler{stored: stored}
+			t.possible(keyword)
+			c.and(t, &where)
+		}
+	}
+	for _, x := range r.Lines {
+		t := &compiler{stored: stored}
+		t.lineMatches(x)
+		where.exact = c.and(t, &where) && where.exact
+	}
+	where.early = c.sql.String()
+	where.late = strings.TrimPrefix(where.late, ` AND `)
+	return where, nil
+}
+
+// and adds the condition that must hold too, if there is room for it.
+func (c *compiler) and(t *compiler, where *condition) (ok bool) {
+	lines, terms, text := c.lines+t.lines, c.terms+t.terms, c.text+t.text
+	if t.odd || lines > maxLines || terms > maxTerms || text > maxText {
+		return false
+	}
+	c.lines, c.terms, c.text = lines, terms, text
+	if t.lines > 0 {
+		where.late += ` AND ` + t.sql.String()
+	} else {
+		c.add(` AND ` + t.sql.String())
+	}
+	return true
+}
+
+// conjuncts are the conditions that must all hold.
+func conjuncts(e search.Expr) []search.Expr {
+	and, ok := e.(search.And)
+	if !ok {
+		return []search.Expr{e}
+	}
+	var all []search.Expr
+	for _, term := range and.Terms {
+		all = append(all, conjuncts(term)...)
+	}
+	return all
 }
 
 func timeColumn(byReceiptTime bool) string {
@@ -129,7 +186,8 @@ func (c *compiler) expr(e search.Expr) error {
 		c.terms++
 		c.compare(e)
 	case search.Order:
-		c.odd = true // an order of numbers and texts that no engine has
+		c.terms++
+		c.order(e)
 	default:
 		return fmt.Errorf("compile the query: no SQL for %T", e)
 	}
@@ -152,135 +210,4 @@ func (c *compiler) join(terms []search.Expr, operator, empty string) error {
 	}
 	c.add(`)`)
 	return nil
-}
-
-func (c *compiler) compare(e search.Compare) {
-	p := e.Value
-	name := search.Text(e.Field)
-	column, hasColumn := columnOf(name)
-	switch {
-	case len(p) == 0:
-		c.add(`0`)
-	case name == search.SignatureField:
-		c.text += 2 * len(name)
-		n := literal(name)
-		value := `if(has("names", ` + n + `), "contents"[indexOf("names", ` + n + `)], "signature_text")`
-		c.matches(p, func() { c.add(`(has("names", ` + n + `) OR "signature_text" != '')`) }, func() { c.folded(n, value) })
-	case !hasColumn:
-		c.listed(name, p)
-	case column.name == "raw": // an empty line counts as none
-		c.matches(p, func() { c.line(`"raw"`, `"signature_text"`); c.add(` != ''`) }, c.foldedLine)
-	case column.of != nil:
-		c.matches(p, func() { c.add(`"` + column.name + `" != ''`) }, func() { c.folded(literal(column.term), `"`+column.name+`"`) })
-	case column.kind == text:
-		value := `ifNull("` + column.name + `", '')`
-		c.matches(p, func() { c.add(`isNotNull("` + column.name + `")`) }, func() { c.folded(literal(name), value) })
-	default:
-		c.add(`(`)
-		c.matchesTyped(p, column)
-		c.add(` OR `)
-		c.listed(name, p)
-		c.add(`)`)
-	}
-}
-
-// matches adds that the value is present and fits the pattern.
-func (c *compiler) matches(p search.Pattern, present, folded func()) {
-	c.add(`(`)
-	present()
-	if !p.Any() {
-		c.add(` AND `)
-		c.fits(p, folded)
-	}
-	c.add(`)`)
-}
-
-// fits adds that a text, which is folded, fits the pattern as a whole.
-func (c *compiler) fits(p search.Pattern, folded func()) {
-	if len(p) == 1 {
-		folded()
-		c.add(` = `)
-		c.literal(search.Fold(p[0]))
-		return
-	}
-	c.add(`match(`)
-	folded()
-	c.add(`, `)
-	c.pattern(`(?s)\A` + expression(p) + `\z`)
-	c.add(`)`)
-}
-
-// folded adds a value as search.Fold has it. The name is that in the language.
-func (c *compiler) folded(name, value string) {
-	c.add(`if(has("folded_names", ` + name + `), "folded"[indexOf("folded_names", ` + name + `)], lower(` + value + `))`)
-}
-
-// listed adds that a field that has no column, or a value that does not fit it,
-// fits the pattern.
-func (c *compiler) listed(name string, p search.Pattern) {
-	c.text += len(name)
-	n := literal(name)
-	c.matches(p, func() { c.add(`has("names", ` + n + `)`) }, func() { c.folded(n, `"contents"[indexOf("names", `+n+`)]`) })
-}
-
-// matchesTyped compares values and not their texts where the pattern is one.
-func (c *compiler) matchesTyped(p search.Pattern, column *valueColumn) {
-	if len(p) > 1 {
-		present := func() { c.add(`isNotNull("` + column.name + `")`) }
-		c.matches(p, present, func() { c.add(`ifNull(` + column.sql() + `, '')`) })
-		return
-	}
-	v, ok := column.kind.value(search.Fold(p[0]), 0)
-	if !ok {
-		c.add(`0`)
-		return
-	}
-	left := `"` + column.name + `"`
-	if column.kind == moment {
-		left = `"time" + ` + left
-	}
-	c.add(fmt.Sprintf(`ifNull(%s = %d, 0)`, left, v))
-}
-
-// line adds the raw line.
-func (c *compiler) line(kept, signature string) {
-	c.lines++
-	if c.lines <= maxLines { // beyond, the condition is not used
-		c.add(line(kept, signature))
-	}
-}
-
-func (c *compiler) foldedLine() {
-	c.lines++
-	if c.lines <= maxLines {
-		c.folded(lineName, line(`"raw"`, `"signature_text"`))
-	}
-}
-
-// foldedSignless adds the line without the characters of its signature.
-func (c *compiler) foldedSignless() {
-	c.lines++
-	if c.lines <= maxLines {
-		c.add(foldedSignless(line(signless(`"raw"`), `''`)))
-	}
-}
-
-// foldedSignless is a line without the characters of its signature, which is given
-// so where the engine can fold it.
-func foldedSignless(line string) string {
-	return `if(has("folded_names", ` + lineName + `), ` + signless(`"folded"[indexOf("folded_names", `+lineName+`)]`) + `, lower(` + line + `))`
-}
-
-// lineName is the name of the raw line among those that are folded.
-const lineName = `'_raw'`
-
-// expression returns a regular expression for the pattern, of which (?s) lets the
-// dot stand for newlines too: RE2's answers in time proportional to the text, and
-// a query may come from anybody.
-func expression(p search.Pattern) string {
-	pieces := make([]string, len(p))
-	for i, piece := range p {
-		pieces[i] = regexp.QuoteMeta(search.Fold(piece))
-	}
-	return strings.Join(pieces, `.*`)
 }

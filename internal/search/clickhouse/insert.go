@@ -40,9 +40,11 @@ func (s *Store) insert(ctx context.Context, records []search.Record, position ui
 	}
 	found.skip(s.attempted)
 	s.attempted += max(1, int64(len(records)))
-	if err := s.write(ctx, records, found.last); err != nil {
+	written, err := s.write(ctx, records, found.last)
+	if err != nil {
 		return 0, err
 	}
+	found.content.add(written)
 	found.position, found.last = position, s.attempted
 	if err := s.commit(ctx, found); err != nil {
 		return 0, err
@@ -51,15 +53,15 @@ func (s *Store) insert(ctx context.Context, records []search.Record, position ui
 	return len(records), nil
 }
 
-// write writes rows with ordinals after the one given.
-func (s *Store) write(ctx context.Context, records []search.Record, ordinal int64) error {
+// write writes rows with ordinals after the one given, and returns what they have.
+func (s *Store) write(ctx context.Context, records []search.Record, ordinal int64) (written content, err error) {
 	if len(records) == 0 {
-		return nil
+		return written, nil
 	}
 	var rows, untimed [][]any
 	for i := range records {
 		r, at := &records[i], ordinal+int64(i)+1
-		rows = append(rows, rowOf(r, at))
+		rows = append(rows, rowOf(r, at, &written))
 		if !r.Timed {
 			untimed = append(untimed, []any{string(r.Identity[:]), search.Text(r.SourceID), r.Receipt.UnixMilli(), at})
 		}
@@ -67,13 +69,13 @@ func (s *Store) write(ctx context.Context, records []search.Record, ordinal int6
 	ctx = s.insertion(ctx)
 	if len(untimed) > 0 {
 		if err := s.writing.insert(ctx, "untimed", namesOf(untimedColumns[:]), untimed); err != nil {
-			return fmt.Errorf("write identities: %w", err)
+			return written, fmt.Errorf("write identities: %w", err)
 		}
 	}
 	if err := s.writing.insert(ctx, "records", namesOf(columns()), rows); err != nil {
-		return fmt.Errorf("write records: %w", err)
+		return written, fmt.Errorf("write records: %w", err)
 	}
-	return nil
+	return written, nil
 }
 
 // insertion has the servers of a cluster say when they have the rows, and not

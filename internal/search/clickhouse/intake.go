@@ -27,6 +27,7 @@ type state struct {
 	position uint64
 	last     int64 // the last ordinal that is there
 	voids    []void
+	content  content
 }
 
 // void is a range of ordinals, both ends included, whose rows are not there.
@@ -82,8 +83,12 @@ func (s *Store) readState(ctx context.Context) (state, error) {
 	var found state
 	var last uint64
 	var from, to []int64
-	err := queryOne(ctx, s.writing.conn, `SELECT "session", "position", "last", "void_from", "void_to" FROM intake ORDER BY "last" DESC LIMIT 1`,
-		&found.session, &found.position, &last, &from, &to)
+	targets := []any{&found.session, &found.position, &last, &from, &to}
+	for _, set := range found.content.sets() {
+		targets = append(targets, (*uint64)(set))
+	}
+	err := queryOne(ctx, s.writing.conn,
+		`SELECT "session", "position", "last", "void_from", "void_to"`+columnList(contentColumns(), "")+` FROM intake ORDER BY "last" DESC LIMIT 1`, targets...)
 	if err == nil && len(from) != len(to) {
 		err = fmt.Errorf("%d voids begin and %d end", len(from), len(to))
 	}
@@ -104,8 +109,12 @@ func (s *Store) commit(ctx context.Context, to state) error {
 	for _, v := range to.voids {
 		from, until = append(from, v.from), append(until, v.to)
 	}
-	err := s.writing.insert(ctx, "intake", []string{"one", "session", "position", "last", "void_from", "void_to"},
-		[][]any{{uint8(0), s.session, to.position, uint64(to.last), from, until}})
+	row := []any{uint8(0), s.session, to.position, uint64(to.last), from, until}
+	for _, set := range to.content.sets() {
+		row = append(row, uint64(*set))
+	}
+	columns := append([]string{"one", "session", "position", "last", "void_from", "void_to"}, contentColumns()...)
+	err := s.writing.insert(ctx, "intake", columns, [][]any{row})
 	if err != nil {
 		return fmt.Errorf("set the intake's position: %w", err)
 	}

@@ -18,7 +18,7 @@ func TestRowsOfAnInsertThatDidNotEndAreNotThere(t *testing.T) {
 	insert(t, s, 1, numbered(0, 10)...)
 	// As much as a process writes that ends before it says so.
 	left := s.attempted
-	if err := s.write(t.Context(), numbered(10, 20), left); err != nil {
+	if _, err := s.write(t.Context(), numbered(10, 20), left); err != nil {
 		t.Fatal(err)
 	}
 	wantFound(t, s, 10)
@@ -28,7 +28,7 @@ func TestRowsOfAnInsertThatDidNotEndAreNotThere(t *testing.T) {
 	wantRows(t, s, "records", 10)
 	wantRows(t, s, "untimed", 5)
 	// What the server had still to do when the process ended.
-	if err := s.write(t.Context(), numbered(10, 20), left); err != nil {
+	if _, err := s.write(t.Context(), numbered(10, 20), left); err != nil {
 		t.Fatal(err)
 	}
 	wantFound(t, s, 10)

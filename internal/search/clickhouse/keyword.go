@@ -23,16 +23,43 @@ func (c *compiler) keyword(k search.Keyword) {
 		c.within(p, c.foldedLine)
 		return
 	}
-	word, whole := onlyInValues(p)
+	word, whole := inValues(p)
 	if !whole {
 		c.within(p, c.foldedSignless)
 		return
 	}
+	foreign := c.stored.foreign.has(rawColumn())
 	c.add(`(`)
-	c.within(p, func() { c.add(foldedSignless(signless(`"raw"`))) })
-	c.add(` OR ("form" > 0 AND NOT has("folded_names", ` + lineName + `) AND `)
+	if foreign || c.stored.forms.has(keptForm) {
+		c.within(p, func() { c.add(c.signlessOf(signless(`"raw"`))) })
+		c.add(` OR `)
+	}
+	c.add(`"form" > 0 AND `)
+	if foreign {
+		c.add(`NOT has("folded_names", ` + lineName + `) AND `)
+	}
 	c.inColumns(word)
-	c.add(`))`)
+	c.add(`)`)
+}
+
+// possible adds a condition without which no line has the keyword, and which costs
+// less to look at than lines: that a value has a word of it.
+func (c *compiler) possible(k search.Keyword) {
+	before, _ := k.BeforeSignature()
+	word, _ := inValues(before)
+	if word == "" {
+		c.add(`1`)
+		return
+	}
+	c.add(`(`)
+	if c.stored.forms.has(keptForm) {
+		c.add(`"form" = 0 OR `)
+	}
+	if c.stored.foreign.has(rawColumn()) {
+		c.add(`has("folded_names", ` + lineName + `) OR `)
+	}
+	c.inColumns(word)
+	c.add(`)`)
 }
 
 // within adds that the text, which is folded, has the pattern somewhere.
@@ -64,11 +91,17 @@ var wording = [...]string{
 	"true", "false",
 }
 
-// onlyInValues says whether the whole pattern is a word that can only be found in
-// values, and which.
-func onlyInValues(p search.Pattern) (word string, whole bool) {
-	word = search.Fold(p[0])
-	whole = len(p) == 1 && word != "" && !strings.ContainsAny(word, delimiters) && !isWording(word)
+// inValues returns the longest word of the pattern that can only be found in
+// values, and whether it is the whole pattern; and nothing if there is none.
+func inValues(p search.Pattern) (word string, whole bool) {
+	for _, piece := range p {
+		piece = search.Fold(piece)
+		for w := range strings.FieldsFuncSeq(piece, func(r rune) bool { return strings.ContainsRune(delimiters, r) }) {
+			if len(w) > len(word) && !isWording(w) {
+				word, whole = w, len(p) == 1 && w == piece
+			}
+		}
+	}
 	return word, whole
 }
 
@@ -90,20 +123,24 @@ func (c *compiler) inColumns(word string) {
 		switch {
 		case column.of != nil || column.kind == boolean || column.name == "kind" || column.name == "vendor":
 		case column.kind != text && strings.Trim(word, "0123456789") != "":
+		case column.kind == text && !c.stored.wide.has(i) && !narrow(word):
 		default:
-			c.has(`ifNull(`+column.sql()+`, '')`, word)
+			c.has(`ifNull(`+column.sql()+`, '')`, c.stored.upper.has(i), word)
 			c.add(` OR `)
 		}
 	}
 	if strings.Trim(word, "0123456789-tz") == "" {
-		c.has(stamp, word)
+		c.has(stamp, true, word)
 		c.add(` OR `)
 	}
 	c.add(`0)`)
 }
 
-func (c *compiler) has(value, word string) {
-	c.add(`position(lower(` + value + `), `)
+func (c *compiler) has(value string, fold bool, word string) {
+	if fold {
+		value = `lower(` + value + `)`
+	}
+	c.add(`position(` + value + `, `)
 	c.literal(word)
 	c.add(`) > 0`)
 }

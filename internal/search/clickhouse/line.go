@@ -4,10 +4,27 @@ import "strings"
 
 // line is the raw line in SQL: what [search.Form.Line] writes, written by the
 // engine from the same columns. That the two agree, and with the line that came,
-// is what storetest looks for. kept stands for the lines that the table has,
-// signature for the characters of a signature.
-func line(kept, signature string) string {
-	return `if("form" = 0, ` + kept + `, concat(if("form" = 3, '{"event":', ''), if("form" = 1, ` + cef(signature) + `, ` + json(signature) + `), if("form" = 3, '}', '')))`
+// is what storetest looks for. Only lines of these forms are there. kept stands for
+// the lines that the table has, signature for the characters of a signature.
+func line(forms set, kept, signature string) string {
+	written := ``
+	switch hasJSON := forms.has(formJSON) || forms.has(formCPS); {
+	case forms.has(formCEF) && hasJSON:
+		written = `if("form" = 1, ` + cef(signature) + `, ` + json(signature) + `)`
+	case forms.has(formCEF):
+		written = cef(signature)
+	case hasJSON:
+		written = json(signature)
+	default:
+		return kept
+	}
+	if forms.has(formCPS) {
+		written = `concat(if("form" = 3, '{"event":', ''), ` + written + `, if("form" = 3, '}', ''))`
+	}
+	if !forms.has(keptForm) {
+		return written
+	}
+	return `if("form" = 0, ` + kept + `, ` + written + `)`
 }
 
 // signless is a line that is there as a text, without the characters of its

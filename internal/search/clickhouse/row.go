@@ -15,8 +15,9 @@ import (
 	"github.com/trailhook/trailhook/internal/search"
 )
 
-// The values of "form" beside 0: the line's format.
+// The values of "form": whether the line is kept, else its format.
 const (
+	keptForm = 0
 	formCEF  = 1
 	formJSON = 2
 	formCPS  = 3
@@ -29,26 +30,29 @@ const lastStamp = 4102444800
 type row struct {
 	values []any // of all columns, in the table's order
 	fields []search.Field
+	stored *content
 
 	names, contents     []string
 	foldedNames, folded []string
 }
 
-// rowOf makes a row. Of a field's name that comes twice, the first counts.
-func rowOf(r *search.Record, ordinal int64) []any {
-	w := row{names: []string{}, contents: []string{}, foldedNames: []string{}, folded: []string{}}
+// rowOf makes a row, and adds what it has to what is stored. Of a field's name that
+// comes twice, the first counts.
+func rowOf(r *search.Record, ordinal int64, stored *content) []any {
+	w := row{stored: stored, names: []string{}, contents: []string{}, foldedNames: []string{}, folded: []string{}}
 	at := r.Time.UnixMilli()
 	values := w.setFields(r.Fields, at)
 	for i := range valueColumns {
 		if c := &valueColumns[i]; c.of != nil && c.name != "raw" {
 			s := search.Text(*c.of(r))
 			values[i] = s
-			w.fold(c.term, s)
+			stored.note(i, s)
+			w.fold(i, c.term, s)
 		}
 	}
 	kept, form, stamp, signature := w.lineOf(r)
-	values[rawColumn()] = kept
-	w.fold("_raw", r.Raw)
+	w.setRaw(r.Raw, kept, values)
+	stored.forms.add(int(form))
 	w.values = []any{
 		ordinal, at, r.Receipt.UnixMilli(), bit(r.Timed), search.Text(r.SourceID), string(r.Identity[:]), w.size(r), form, stamp, signature,
 		w.names, w.contents, w.foldedNames, w.folded,
@@ -75,14 +79,17 @@ func (w *row) setFields(fields []search.Field, at int64) []any {
 		}
 		seen[f.Name] = true
 		w.fields = append(w.fields, f)
+		i := fieldColumn(f.Name)
 		if _, unreachable := search.Metadata(f.Name); !unreachable {
-			w.fold(f.Name, f.Value)
+			w.fold(i, f.Name, f.Value)
 		}
-		if i := fieldColumn(f.Name); i >= 0 {
+		if i >= 0 {
 			if v, ok := valueColumns[i].kind.value(f.Value, at); ok {
 				values[i] = v
+				w.stored.note(i, f.Value)
 				continue
 			}
+			w.stored.odd.add(i)
 		}
 		w.names, w.contents = append(w.names, f.Name), append(w.contents, f.Value)
 	}
@@ -97,9 +104,29 @@ func rawColumn() int {
 	return slices.IndexFunc(valueColumns[:], func(c valueColumn) bool { return c.name == "raw" })
 }
 
-// fold keeps the folded form of a value that the engine cannot fold.
-func (w *row) fold(name, value string) {
+// setRaw sets what is kept of the line, and what a search sees of one that is no
+// text.
+func (w *row) setRaw(raw, kept string, values []any) {
+	i := rawColumn()
+	values[i] = kept
+	w.fold(i, "_raw", raw)
+	if !utf8.ValidString(raw) {
+		w.stored.odd.add(i)
+		w.foldedNames, w.folded = append(w.foldedNames, textName), append(w.folded, search.Text(raw))
+	}
+}
+
+// textName is the name of a line among what is folded, of which there is what a
+// search sees of it, its letters as they are. No field has it, as it is not UTF-8.
+const textName = "\xff"
+
+// fold keeps the folded form of a value that the engine cannot fold. Without a
+// column, its place is -1.
+func (w *row) fold(column int, name, value string) {
 	if strings.IndexFunc(value, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
+		if column >= 0 {
+			w.stored.foreign.add(column)
+		}
 		w.foldedNames, w.folded = append(w.foldedNames, name), append(w.folded, search.Fold(value))
 	}
 }

@@ -7,8 +7,15 @@ import (
 	"strings"
 )
 
-// schemaVersion is the number of the last migration.
-const schemaVersion = 1
+const (
+	// schemaVersion is the number of the last migration.
+	schemaVersion = 2
+
+	// firstVersion is the oldest schema that is brought up to date. The one before
+	// did not have the signatures of lines that are kept, nor what the values are
+	// like: searches of it would find too much and too little.
+	firstVersion = 2
+)
 
 // partition is by day of receipt, in UTC, for retention. That the ordinal is in it
 // makes no more partitions of it, since none is negative: it has the engine keep
@@ -27,14 +34,15 @@ type tables struct {
 }
 
 // migrations are the statements that lead from one version of the schema to the
-// next, the first from none to version 1. Each can be repeated: a process may end between two.
-func (t tables) migrations() [schemaVersion][]string {
+// next, the first from none to firstVersion. Each can be repeated: a process may end
+// between two.
+func (t tables) migrations() [schemaVersion - firstVersion + 1][]string {
 	return [...][]string{
 		slices.Concat(
 			t.spread("records", columns(), `("time", "ordinal")`, 8192),
 			t.spread("untimed", untimedColumns[:], `"identity"`, 256),
 			[]string{t.everywhere("intake", `"one" UInt8, "session" String, "position" UInt64, "last" UInt64, `+
-				`"void_from" Array(Int64), "void_to" Array(Int64)`, `"one"`, `"last"`)},
+				`"void_from" Array(Int64), "void_to" Array(Int64)`+columnList(contentColumns(), " UInt64"), `"one"`, `"last"`)},
 		),
 	}
 }
@@ -143,13 +151,17 @@ func (s *Store) prepareSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if version > schemaVersion {
+	switch {
+	case version > schemaVersion:
 		return fmt.Errorf("the store has schema version %d, this program knows version %d: start the program that wrote it, or a newer one",
+			version, schemaVersion)
+	case version > 0 && version < firstVersion:
+		return fmt.Errorf("the store has schema version %d, of an older program, which is not brought to version %d: give the store a new database, or start the program that wrote it",
 			version, schemaVersion)
 	}
 	migrations := s.tables.migrations()
-	for ; version < schemaVersion; version++ {
-		for _, statement := range migrations[version] {
+	for version = max(version, firstVersion-1); version < schemaVersion; version++ {
+		for _, statement := range migrations[version-firstVersion+1] {
 			if err := s.writing.conn.Exec(ctx, statement); err != nil {
 				return fmt.Errorf("bring the schema to version %d: %w", version+1, err)
 			}

@@ -5,11 +5,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/trailhook/trailhook/internal/search"
 	"github.com/trailhook/trailhook/internal/search/clickhouse/clickhousetest"
 )
 
@@ -59,7 +61,7 @@ func TestRecordsAreFoundThroughTheTablesOfACluster(t *testing.T) {
 		exec(`RENAME TABLE ` + name + ` TO ` + name + `_local`)
 		exec(`CREATE TABLE ` + name + ` AS ` + name + `_local ENGINE = Distributed('single', currentDatabase(), ` + name + `_local, sipHash64("identity"))`)
 	}
-	s := &Store{logger: slog.New(slog.DiscardHandler), pageSize: 7, session: "session", tables: tables{cluster: "single"}}
+	s := &Store{logger: slog.New(slog.DiscardHandler), pageSize: 7, maxGroups: maxGroups, session: "session", tables: tables{cluster: "single"}}
 	for _, c := range []**connection{&s.writing, &s.reading} {
 		if *c, _, err = a.connect(t.Context(), 4, 0); err != nil {
 			t.Fatal(err)
@@ -77,6 +79,13 @@ func TestRecordsAreFoundThroughTheTablesOfACluster(t *testing.T) {
 	if stored, err := s.Stored(t.Context(), "1", 0, 100); err != nil || len(stored) != 30 {
 		t.Errorf("%d are stored, %v", len(stored), err)
 	}
+	lines := search.Request{Lines: []*regexp.Regexp{regexp.MustCompile(`^line 2\d$`)}, Query: search.Keyword{Pattern: search.Pattern{"l", "2"}}}
+	if n := len(all(t, s, lines)); n != 10 {
+		t.Errorf("found %d by their lines, want 10", n)
+	}
+	if got := written(t, s, search.Grouping{Request: lines, Fields: []string{"_raw2", "_source"}}); len(got) != 1 || got[0] != `10 null "" null ""` {
+		t.Errorf("groups %q", got)
+	}
 	if err := s.waitForDeletions(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -89,13 +98,17 @@ func TestOpenRefusesWhatItCannotUse(t *testing.T) {
 	newer := server.Database(t)
 	openAt(t, newer).Close()
 	server.Exec(t, newer[strings.LastIndex(newer, "/")+1:], `INSERT INTO schema_version SELECT 0, 7`)
+	older := server.Database(t)
+	server.Exec(t, older[strings.LastIndex(older, "/")+1:], `CREATE TABLE schema_version ("one" UInt8, "version" UInt32) ENGINE = Log`)
+	server.Exec(t, older[strings.LastIndex(older, "/")+1:], `INSERT INTO schema_version SELECT 0, 1`)
 	for name, test := range map[string]struct{ address, want string }{
 		"nobody there":       {"clickhouse://127.0.0.1:1/default", "is the server there"},
 		"no such database":   {"clickhouse://" + server.Addr + "/missing", `no database "missing": make it`},
 		"a wrong password":   {"clickhouse://guarded:not-this@" + server.Addr + "/default", `user "guarded" is not let in`},
 		"an unknown user":    {"clickhouse://nobody:not-this@" + server.Addr + "/default", `user "nobody" is not let in`},
 		"another's database": {foreign, "not a search store"},
-		"a newer schema":     {newer, "schema version 7, this program knows version 1"},
+		"a newer schema":     {newer, "schema version 7, this program knows version 2"},
+		"an older schema":    {older, "schema version 1, of an older program"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, err := ParseAddress(test.address)

@@ -31,26 +31,20 @@ func (s *Store) Search(ctx context.Context, r search.Request) iter.Seq2[search.R
 	}
 }
 
-// Groups implements [search.Store].
-func (s *Store) Groups(ctx context.Context, g search.Grouping) iter.Seq2[search.Group, error] {
-	return search.GroupRecords(g, s.Search(ctx, g.Request))
-}
-
 // search reads page after page, of the records that are there as it begins. A
 // caller may take its time over one: no connection waits for it. It returns nil
 // when yield asked to stop.
 func (s *Store) search(ctx context.Context, r search.Request, yield func(search.Record, error) bool) error {
 	v := s.views.begin()
 	defer s.views.end(v)
-	there := s.current()
-	condition, exact, err := compile(r)
+	where, err := s.current().seen(r, v)
 	if err != nil {
 		return err
 	}
-	p := page{in: s.tables.in(), at: timeColumn(r.ByReceiptTime), condition: condition + ` AND ` + there.condition() + v.condition(), size: s.pageSize, bytes: pageBytes}
+	p := page{in: s.tables.in(), at: timeColumn(r.ByReceiptTime), condition: where.sql(), size: s.pageSize, bytes: pageBytes}
 	left := r.Limit
 	for {
-		if exact && r.Limit > 0 {
+		if where.exact && r.Limit > 0 {
 			p.size = min(p.size, left)
 		}
 		records, more, err := p.read(ctx, s.reading)
@@ -58,7 +52,7 @@ func (s *Store) search(ctx context.Context, r search.Request, yield func(search.
 			return err
 		}
 		for i := range records {
-			if !exact && !r.Matches(&records[i]) {
+			if !where.exact && !r.Matches(&records[i]) {
 				continue
 			}
 			if !yield(records[i], nil) {
@@ -75,6 +69,13 @@ func (s *Store) search(ctx context.Context, r search.Request, yield func(search.
 	}
 }
 
+// seen is the condition for what the request asks of what is there.
+func (s state) seen(r search.Request, v *view) (where condition, err error) {
+	where, err = compile(r, s.content)
+	where.early += ` AND ` + s.condition() + v.condition()
+	return where, err
+}
+
 // readOnly is for statements in which there is something of a query: the engine
 // would refuse to change anything for them.
 func readOnly(ctx context.Context) context.Context {
@@ -85,9 +86,9 @@ func readOnly(ctx context.Context) context.Context {
 type page struct {
 	at        string // the column of the time
 	in        string // how the engine looks into a list: see tables.in
-	condition string
-	size      int // records
-	bytes     int // of memory, about; but at least one record
+	condition string // as clauses
+	size      int    // records
+	bytes     int    // of memory, about; but at least one record
 
 	begun bool
 	end   place // where the page before ended
@@ -137,7 +138,7 @@ func (p *page) order() string { return ` ORDER BY ` + p.at + ` DESC, "ordinal" D
 // find returns the places of the records of the page, and whether there may be
 // more after it.
 func (p *page) find(ctx context.Context, from *connection) (places []place, more bool, err error) {
-	statement := `SELECT ` + p.at + `, "ordinal", "size" FROM records WHERE ` + p.condition
+	statement := `SELECT ` + p.at + `, "ordinal", "size" FROM records ` + p.condition
 	if p.begun {
 		statement += fmt.Sprintf(` AND %[1]s <= %[2]d AND (%[1]s < %[2]d OR "ordinal" < %[3]d)`, p.at, p.end.time, p.end.ordinal)
 	}

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,7 +44,7 @@ func TestAPageOfLongLinesHasFewOfThem(t *testing.T) {
 	for i := range records {
 		insert(t, s, uint64(i)+1, records[i])
 	}
-	p := page{in: s.tables.in(), at: timeColumn(false), condition: "1", size: 100, bytes: 25_000}
+	p := page{in: s.tables.in(), at: timeColumn(false), condition: "WHERE 1", size: 100, bytes: 25_000}
 	for _, want := range []int{2, 2, 1} {
 		found, more, err := p.read(t.Context(), s.reading)
 		if err != nil || len(found) != want || more != (want == 2) {
@@ -71,10 +72,13 @@ func TestASearchSeesNothingThatIsStoredWhileItIsRead(t *testing.T) {
 	}
 }
 
+// everything is what no statement may leave anything out for.
+var everything = content{odd: ^set(0), upper: ^set(0), wide: ^set(0), foreign: ^set(0), forms: ^set(0)}
+
 func TestNoTextOfAQueryIsInTheStatement(t *testing.T) {
 	const mark = "Marked' OR 1 --\\"
 	text := search.Literal(mark)
-	condition, exact, err := compile(search.Request{Query: search.And{Terms: []search.Expr{
+	where, err := compile(search.Request{Lines: []*regexp.Regexp{regexp.MustCompile(`Marked`)}, Query: search.And{Terms: []search.Expr{
 		search.Keyword{Pattern: text},
 		search.Keyword{Pattern: search.Pattern{mark, mark}},
 		search.Or{Terms: []search.Expr{
@@ -83,12 +87,16 @@ func TestNoTextOfAQueryIsInTheStatement(t *testing.T) {
 			search.Compare{Field: "status", Value: text},
 			search.Compare{Field: "_raw", Value: text},
 			search.Compare{Field: "_source", Value: text},
+			search.Order{Field: mark, Sign: "<", Value: mark},
+			search.Order{Field: "action", Sign: "<", Value: mark},
+			search.Order{Field: "trace_id", Sign: ">", Value: mark},
 		}},
 		search.Not{Term: search.Compare{Field: mark + `"`, Value: search.Pattern{"", ""}}},
-	}}})
-	if err != nil || !exact {
-		t.Fatalf("exact: %t, %v", exact, err)
+	}}}, everything)
+	if err != nil || !where.exact {
+		t.Fatalf("exact: %t, %v", where.exact, err)
 	}
+	condition := where.sql()
 	if strings.Contains(strings.ToLower(condition), "marked") || strings.Contains(condition, "--") {
 		t.Errorf("the condition is %s", condition)
 	}

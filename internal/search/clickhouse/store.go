@@ -48,10 +48,12 @@ const searchConnections = 16
 
 // Store is a [search.Store] in a database of ClickHouse.
 type Store struct {
-	tables   tables
-	logger   *slog.Logger
-	pageSize int // of a search, at first
-	session  string
+	tables  tables
+	logger  *slog.Logger
+	session string
+
+	pageSize  int // of a search, at first
+	maxGroups int // of an answer
 
 	inserting sync.Mutex  // held by Insert, and by Expire while it drops days
 	writing   *connection // of Insert and Expire
@@ -73,7 +75,7 @@ var _ search.Store = (*Store)(nil)
 // Open opens the store at the address, and makes its tables if the database has
 // none. The database must exist.
 func Open(ctx context.Context, address *Address, logger *slog.Logger) (*Store, error) {
-	s := &Store{logger: logger, pageSize: pageSize, session: rand.Text()}
+	s := &Store{logger: logger, pageSize: pageSize, maxGroups: maxGroups, session: rand.Text()}
 	if err := s.open(ctx, address); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("open search store %s: %w", address, err)

@@ -59,4 +59,9 @@ CREATE TABLE IF NOT EXISTS intake ("one" UInt8,
 	"position" UInt64,
 	"last" UInt64,
 	"void_from" Array(Int64),
-	"void_to" Array(Int64)) ENGINE = ReplacingMergeTree("last") ORDER BY "one"
+	"void_to" Array(Int64),
+	"odd" UInt64,
+	"upper" UInt64,
+	"wide" UInt64,
+	"foreign" UInt64,
+	"forms" UInt64) ENGINE = ReplacingMergeTree("last") ORDER BY "one"
