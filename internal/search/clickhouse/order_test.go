@@ -31,33 +31,6 @@ func wantExact(t *testing.T, s *Store, r search.Request, records []search.Record
 	}
 }
 
-func TestTheEngineComparesAsTheLanguageDoes(t *testing.T) {
-	s := openNew(t, clickhousetest.Start(t).Database(t))
-	texts := []string{
-		"", "0", "-0", "00", "0.0", "0.1", "0.10", "-0.1", "-0.5", "0.3", "0.30000000000001", "0.000000000000001", "1", "1.", ".1", "+1", "1e3", "6", "06", "6.5", "6.49",
-		"-1", "-1.5", "-1.2", "199.9", "200", "65535", "70000", "99999999999999.9", "123456789012.345", "123456789012.344", "999999999999999", "1000000000000000",
-		"-999999999999999", "18446744073709551615", "18446744073709551616", "1773489600000", "a", "A", "Ä", "ä", "zebra", "true", "TRUE", "false", "-", "--1", "1\n", "\n1", "1\x00", "\xff",
-	}
-	var records []search.Record
-	for _, text := range texts {
-		for _, name := range []string{"action", "status", "trace_id", "rt", "granted", "other"} {
-			r := numbered(len(records), len(records)+1)[0]
-			r.Fields = []search.Field{{Name: name, Value: text}}
-			records = append(records, r)
-		}
-	}
-	insert(t, s, 1, records...)
-	for i, bound := range texts {
-		for _, field := range []string{"action", "status", "trace_id", "rt", "granted", "other"} {
-			sign := []search.Sign{"<", "<=", ">", ">="}[i%4]
-			wantExact(t, s, search.Request{Query: search.Order{Field: field, Sign: sign, Value: bound}}, records)
-			if i%3 == 0 {
-				wantExact(t, s, search.Request{Query: search.Not{Term: search.Order{Field: field, Sign: ">=", Value: bound}}}, records)
-			}
-		}
-	}
-}
-
 func TestTheEngineMatchesLinesAsTheLanguageDoes(t *testing.T) {
 	s := openNew(t, clickhousetest.Start(t).Database(t))
 	var records []search.Record

@@ -21,18 +21,24 @@ func (c *compiler) order(e search.Order) error {
 		return errNotCompiled
 	case !hasColumn:
 		c.orderText(e, func() { c.listed(name) })
-	case valueColumns[i].kind == text || valueColumns[i].kind == boolean:
-		c.orderText(e, func() { c.add(valueColumns[i].sql()) })
 	case !c.stored.odd.has(i):
-		c.orderNumber(e, &valueColumns[i])
+		c.orderTyped(e, &valueColumns[i])
 	default:
 		c.add(`(`)
-		c.orderNumber(e, &valueColumns[i])
+		c.orderTyped(e, &valueColumns[i])
 		c.add(` OR `)
 		c.orderText(e, func() { c.listed(name) })
 		c.add(`)`)
 	}
 	return nil
+}
+
+func (c *compiler) orderTyped(e search.Order, column *valueColumn) {
+	if column.kind == text || column.kind == boolean {
+		c.orderText(e, func() { c.add(column.sql()) })
+		return
+	}
+	c.orderNumber(e, column)
 }
 
 // orderText compares by number if both look like one, else by text, where

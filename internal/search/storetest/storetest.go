@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) search.Store) {
 		{"a signature is found by its name alone", signatures},
 		{"a line is known again by its own time, or without", timedLines},
 		{"what was stored is read in its order", storedOrder},
+		{"fields are less and greater as the language has it", orders},
 		{"what expires is gone as a whole", expiring},
 		{"a search that has begun sees all of what expires", expiringUnderASearch},
 	} {
