@@ -22,8 +22,8 @@ import (
 // siemFlags say which SIEM a command talks to, and as whom.
 type siemFlags struct {
 	SIEM      string `name:"siem" help:"URL of the SIEM's side." default:"http://127.0.0.1:8090" env:"TRAILHOOK_SIEM" placeholder:"URL"`
-	AccessID  string `help:"Access id for it." env:"TRAILHOOK_ACCESS_ID" placeholder:"ID"`
-	AccessKey string `help:"Access key for it." env:"TRAILHOOK_ACCESS_KEY" placeholder:"KEY"`
+	AccessID  string `help:"Access id for it." env:"TRAILHOOK_ACCESS_ID,SIEM_ACCESS_ID" placeholder:"ID"`
+	AccessKey string `help:"Access key for it." env:"TRAILHOOK_ACCESS_KEY,SIEM_ACCESS_KEY" placeholder:"KEY"`
 	DataDir   string `help:"Folder of the server's data: the access key is read from admin.access-key in it, unless one is given." env:"TRAILHOOK_DATA_DIR" type:"path" placeholder:"DIR"`
 	CA        string `name:"ca" help:"PEM file of the authority that the server's certificate is from." env:"TRAILHOOK_CA" placeholder:"FILE"`
 }
@@ -106,7 +106,7 @@ func (f *siemFlags) credentials() (id, key string, err error) {
 	case f.AccessID != "" || f.AccessKey != "":
 		return "", "", errors.New("--access-id and --access-key go together")
 	case f.DataDir == "":
-		return "", "", errors.New("give an access key with --access-id and --access-key (TRAILHOOK_ACCESS_ID, TRAILHOOK_ACCESS_KEY), or the server's --data-dir")
+		return "", "", errors.New("give an access key with --access-id and --access-key (SIEM_ACCESS_ID, SIEM_ACCESS_KEY, as the server printed them), or the server's --data-dir")
 	}
 	text, err := os.ReadFile(filepath.Join(f.DataDir, "admin.access-key"))
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -75,10 +76,17 @@ func (t *table) columnsFor(o object) []tableColumn {
 	return columns
 }
 
+// shownValue shows times as people read them: a message's, and those that stages
+// have in milliseconds.
 func shownValue(name, value string) string {
-	if name == "_time" {
+	switch name {
+	case "_time":
 		if at, err := time.Parse(time.RFC3339, value); err == nil {
 			return at.UTC().Format(time.DateTime)
+		}
+	case "_timeslice", "_messagetime", "_receipttime":
+		if ms, err := strconv.ParseInt(value, 10, 64); err == nil {
+			return time.UnixMilli(ms).UTC().Format(time.DateTime)
 		}
 	}
 	return value

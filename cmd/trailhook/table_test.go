@@ -69,6 +69,20 @@ ann  2
 	}
 }
 
+func TestTimesInATableAreShownAsTimes(t *testing.T) {
+	for _, test := range []struct{ name, value, want string }{
+		{"_time", "2026-03-14T12:00:00.5Z", "2026-03-14 12:00:00"},
+		{"_timeslice", "1773489600000", "2026-03-14 12:00:00"},
+		{"_receipttime", "1773489600000", "2026-03-14 12:00:00"},
+		{"_timeslice", "none", "none"},
+		{"rt", "1773489600000", "1773489600000"},
+	} {
+		if got := shownValue(test.name, test.value); got != test.want {
+			t.Errorf("%s %s: %s, want %s", test.name, test.value, got, test.want)
+		}
+	}
+}
+
 func TestOnlyOurOwnColoursReachTheTerminal(t *testing.T) {
 	got := printed(t, 200, true, nil, aLine)
 	if !strings.Contains(got, "\x1b[32mvalid\x1b[0m") || strings.Contains(got, "\x1b[2J") {
