@@ -87,8 +87,13 @@ type group struct {
 }
 
 func (e *evaluator) aggregated(stage Aggregate, in rows) rows {
+	return e.ordered(stage, func() ([]*group, error) { return e.groups(stage, in) })
+}
+
+// ordered is the table of the groups that collect finds.
+func (e *evaluator) ordered(stage Aggregate, collect func() ([]*group, error)) rows {
 	return func(yield func(*row, error) bool) {
-		groups, err := e.groups(stage, in)
+		groups, err := collect()
 		if err != nil {
 			yield(nil, err)
 			return

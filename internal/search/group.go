@@ -16,6 +16,10 @@ type Grouping struct {
 	// Step divides the time by which the request goes, from 1970 on and back, and
 	// is whole milliseconds; 0 if times do not tell records apart.
 	Step time.Duration
+
+	// Most lets a store leave out each group that so many others have more records
+	// than; 0 if all groups are wanted.
+	Most int
 }
 
 // Group is the records that have the same values in one step of time.

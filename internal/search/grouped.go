@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"time"
 )
@@ -13,17 +14,59 @@ import (
 // store does not group them.
 func (s Search) Grouped(ctx context.Context, store Store) (*Table, error) {
 	s = s.narrowed()
+	s.Query = s.limited()
 	g, ok := s.grouping()
 	if !ok {
 		return nil, ErrNotGrouped
 	}
 	e := newEvaluator(s.Setting)
-	q := s.limited()
-	all, err := e.through(q, whileAlive(ctx, g.rows(store.Groups(ctx, g))), nil)
+	q, groups := s.Query, whileAlive(ctx, store.Groups(ctx, g))
+	all := g.rows(groups)
+	if first, ok := q.Stages[0].(Aggregate); ok && first.counts() {
+		all = e.counted(first, g, groups)
+		q.Stages = q.Stages[1:]
+	}
+	all, err := e.through(q, all, nil)
 	if err != nil {
 		return nil, err
 	}
-	return e.table(q.Columns(), all)
+	return e.table(s.Query.Columns(), all)
+}
+
+// counts says whether the groups that a store has for the stage, where it is the
+// first, are the rows of its table.
+func (s Aggregate) counts() bool {
+	return len(s.By) > 0 && !slices.ContainsFunc(s.Functions, func(f AggregateFunction) bool { return f.Function != "count" || f.Of.Name != "" })
+}
+
+// counted is the table of a stage that counts, which is the store's groups in order.
+func (e *evaluator) counted(stage Aggregate, g Grouping, groups iter.Seq2[Group, error]) rows {
+	places := make([]int, len(stage.By))
+	for i, c := range stage.By {
+		places[i] = slices.Index(g.Fields, c.Name)
+	}
+	return e.ordered(stage, func() (table []*group, err error) {
+		for from, err := range groups {
+			if err != nil {
+				return nil, err
+			}
+			to := &group{by: make([]Value, len(places)), functions: make([]accumulator, len(stage.Functions))}
+			held := rowOverhead * (2 + len(stage.Functions))
+			for i, place := range places {
+				to.by[i] = from.Values[place]
+				held += len(to.by[i].text)
+			}
+			for i := range to.functions {
+				to.functions[i] = &counter{float64(from.Count)}
+			}
+			to.places = placesOf(to.by)
+			if err := e.hold(held); err != nil {
+				return nil, err
+			}
+			table = append(table, to)
+		}
+		return table, nil
+	})
 }
 
 // Beginning is the search for the messages that the first table of a query that
@@ -60,7 +103,7 @@ func (s Search) CountBy(ctx context.Context, slice Timeslice, store Store) (map[
 func (s Search) grouping() (g Grouping, ok bool) {
 	g = Grouping{Request: s.request()}
 	asked := references{set: map[string]bool{}}
-	for _, stage := range s.Query.Stages {
+	for i, stage := range s.Query.Stages {
 		switch stage := stage.(type) {
 		case Where:
 			asked.expression(stage.Condition)
@@ -84,12 +127,31 @@ func (s Search) grouping() (g Grouping, ok bool) {
 		case Aggregate:
 			asked.aggregate(stage)
 			g.Fields = asked.fields
+			if i == 0 {
+				g.Most = stage.most(s.Query.Stages[1:])
+			}
 			return g, !asked.whole && g.Step != time.Millisecond
 		default:
 			return g, false
 		}
 	}
 	return g, false
+}
+
+// most returns how many rows of a table that counts are left, where the stages
+// after it keep those with the greatest counts; else 0. Of groups with one count
+// all are needed: the stages order them.
+func (s Aggregate) most(after []Stage) int {
+	if !s.counts() || len(after) < 2 {
+		return 0
+	}
+	sort, isSort := after[0].(Sort)
+	limit, isLimit := after[1].(Limit)
+	if !isSort || !isLimit || sort.Keys[0].Ascending ||
+		!slices.ContainsFunc(s.Functions, func(f AggregateFunction) bool { return f.Name == sort.Keys[0].Column.Name }) {
+		return 0
+	}
+	return limit.Count
 }
 
 // references are the fields of records that stages go by.

@@ -113,11 +113,12 @@ func rowsOf(records iter.Seq2[Record, error]) rows {
 }
 
 // whileAlive ends with ctx, also where a store has much at hand.
-func whileAlive(ctx context.Context, all rows) rows {
-	return func(yield func(*row, error) bool) {
+func whileAlive[T any](ctx context.Context, all iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		for r, err := range all {
 			if ctx.Err() != nil {
-				r, err = nil, context.Cause(ctx)
+				var none T
+				r, err = none, context.Cause(ctx)
 			}
 			if !yield(r, err) || err != nil {
 				return

@@ -17,7 +17,8 @@ import (
 // size, as engines need not.
 type plainStore struct {
 	search.Store
-	records []search.Record // newest first
+	records []search.Record  // newest first
+	asked   *search.Grouping // the last; nil if nobody wants to know
 }
 
 func (s plainStore) Search(_ context.Context, r search.Request) iter.Seq2[search.Record, error] {
@@ -38,7 +39,65 @@ func (s plainStore) Search(_ context.Context, r search.Request) iter.Seq2[search
 }
 
 func (s plainStore) Groups(ctx context.Context, g search.Grouping) iter.Seq2[search.Group, error] {
-	return search.GroupRecords(g, s.Search(ctx, g.Request))
+	if s.asked != nil {
+		*s.asked = g
+	}
+	return func(yield func(search.Group, error) bool) {
+		var groups []search.Group
+		for group, err := range search.GroupRecords(g, s.Search(ctx, g.Request)) {
+			if err != nil {
+				yield(search.Group{}, err)
+				return
+			}
+			groups = append(groups, group)
+		}
+		for _, group := range groups {
+			greater := 0
+			for _, other := range groups {
+				if other.Count > group.Count {
+					greater++
+				}
+			}
+			if (g.Most == 0 || greater < g.Most) && !yield(group, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestGroupsThatTheAnswerCannotHaveAreNotAskedFor(t *testing.T) {
+	store := plainStore{asked: new(search.Grouping)}
+	for _, n := range []string{"1", "2", "2", "3", "3", "4", "4", "4"} {
+		store.records = append(store.records, record("line", "n", n, "m", "x"+n))
+	}
+	for _, test := range []struct {
+		query string
+		limit int
+		most  int
+		want  string
+	}{
+		{"* | top 2 n", 0, 2, "n,_count; 4,3; 2,2"},
+		{"* | top 2 n, m", 0, 2, "n,m,_count; 4,x4,3; 2,x2,2"},
+		{"* | count by n | sort by _count, n | limit 2 | fields n", 0, 2, "n; 4; 3"},
+		{"* | count as a, count as b by n | sort by b | fields n | limit 1", 0, 0, "n; 4"},
+		{"* | count as a, count as b by n | sort by b | limit 1", 0, 1, "n,a,b; 4,3,3"},
+		{"* | count by n | sort by _count", 1, 1, "n,_count; 4,3"},
+		{"* | count by n | sort by _count asc | limit 1", 0, 0, "n,_count; 1,1"},
+		{"* | count by n | sort by n | limit 1", 0, 0, "n,_count; 4,3"},
+		{"* | count(m) by n | sort by _count | limit 1", 0, 0, "n,_count; 4,3"},
+		{"* | count, sum(n) by n | sort by _count | limit 1 | fields _sum", 0, 0, "_sum; 12"},
+		{"* | where n < 4 | top 1 n", 0, 0, "n,_count; 2,2"},
+		{"* | count | sort by _count | limit 1", 0, 0, "_count; 8"},
+	} {
+		table, err := search.Search{Query: parseQuery(t, test.query), Limit: test.limit}.Run(t.Context(), store, nil)
+		if err != nil {
+			t.Errorf("%s: %v", test.query, err)
+			continue
+		}
+		if got := withHeader(search.Answer{Table: table}); got != test.want || store.asked.Most != test.most {
+			t.Errorf("%s: %q of the %d greatest, want %q of %d", test.query, got, store.asked.Most, test.want, test.most)
+		}
+	}
 }
 
 // answered runs a search and puts what it gave into an answer.

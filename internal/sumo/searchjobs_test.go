@@ -193,7 +193,7 @@ func TestASearchJobThatCannotBeIsRefused(t *testing.T) {
 		message            string
 	}{
 		{"POST", "/api/v1/search/jobs", `{"query":"a | limit x"` + times, 400, "1:11: expected a whole number"},
-		{"POST", "/api/v1/search/jobs", `{"query":"a\n| cuont"` + times, 400, "2:8: "},
+		{"POST", "/api/v1/search/jobs", `{"query":"a\n| cuont"` + times, 400, "2:3: "},
 		{"POST", "/api/v1/search/jobs", `{"query":"a'); DROP TABLE records; --"` + times, 400, "1:"},
 		{"POST", "/api/v1/search/jobs", `{"query":"*","to":1}`, 400, "from"},
 		{"POST", "/api/v1/search/jobs", `{"query":"*","from":0}`, 400, "to"},

@@ -102,6 +102,7 @@ func openTraffic(b *testing.B) *Store {
 	s := openIn(b, folder)
 	b.Cleanup(func() { s.Close() })
 	if s.state.ordinal > 0 {
+		s.filling.Wait()
 		return s
 	}
 	const batch = 20_000

@@ -29,6 +29,7 @@ type condition struct {
 	sql   string
 	args  []any
 	exact bool // else records match it that the request does not
+	few   bool // it looks at a small part of the table
 }
 
 // compile returns the condition for everything that the request asks, limit
@@ -66,7 +67,7 @@ func compile(r search.Request, stored content) (condition, error) {
 		c.line(`"raw"`, signatureText)
 		c.add(`, CAST(? AS VARCHAR))`, search.Regexp(x.String()).RE2())
 	}
-	return condition{c.sql.String(), c.args, exact}, nil
+	return condition{sql: c.sql.String(), args: c.args, exact: exact}, nil
 }
 
 // errNotCompiled says that a condition has no SQL: what it asks is answered by

@@ -65,7 +65,7 @@ func TestEngineIsShutIn(t *testing.T) {
 	for setting, want := range map[string]string{
 		"enable_external_access": "false", "autoinstall_known_extensions": "false", "autoload_known_extensions": "false",
 		"allow_community_extensions": "false", "allow_unsigned_extensions": "false", "allow_persistent_secrets": "false",
-		"lock_configuration": "true", "threads": "2", "memory_limit": "256.0 MiB",
+		"lock_configuration": "true", "threads": "2", "memory_limit": "256.0 MiB", "storage_compatibility_version": storageVersion, "zstd_min_string_length": "2147483647",
 	} {
 		var got string
 		if err := s.db.QueryRowContext(t.Context(), `SELECT value FROM duckdb_settings() WHERE name = ?`, setting).Scan(&got); err != nil || got != want {

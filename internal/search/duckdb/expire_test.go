@@ -10,6 +10,39 @@ import (
 	"github.com/trailhook/trailhook/internal/search"
 )
 
+// What the engine's log has it keeps apart, and merges what is less than a row group.
+func TestTheLogIsEmptiedWhenTheNextBatchWouldNotFitARowGroup(t *testing.T) {
+	folder := t.TempDir()
+	s := openIn(t, folder)
+	defer s.Close()
+	s.rowGroup, s.pageSize = 100, 10
+	insert := func(batch int, emptied bool) {
+		t.Helper()
+		if _, err := s.Insert(t.Context(), numbered(30*batch, 30*batch+30), uint64(batch)+1); err != nil {
+			t.Fatal(err)
+		}
+		log, err := os.Stat(filepath.Join(folder, "search.duckdb.wal"))
+		if is := err != nil || log.Size() == 0; is != emptied {
+			t.Errorf("batch %d: the log is emptied: %t", batch, is)
+		}
+	}
+	insert(0, false)
+	found := 0
+	for _, err := range s.Search(t.Context(), search.Request{}) { // holds up nothing
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found++; found == 5 {
+			insert(1, false)
+			insert(2, true)
+			insert(3, false)
+		}
+	}
+	if found != 30 {
+		t.Errorf("found %d of what was stored when the search began", found)
+	}
+}
+
 // Days come and go; what they leave behind is used again.
 func TestTheFileDoesNotGrowWithDaysThatExpire(t *testing.T) {
 	folder := t.TempDir()

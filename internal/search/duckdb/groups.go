@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"time"
 
 	engine "github.com/duckdb/duckdb-go/v2"
@@ -114,7 +115,11 @@ func (c *grouper) statement(where condition) string {
 	if columns > 0 {
 		by = ` GROUP BY ALL`
 	}
-	return `SELECT ` + c.sql.String() + `count(*) FROM records WHERE ` + where.sql + by + ` LIMIT ?`
+	groups := `SELECT ` + c.sql.String() + `count(*) AS "count" FROM records WHERE ` + where.sql + by
+	if most := c.grouping.Most; most > 0 {
+		groups = `FROM (` + groups + `) QUALIFY rank() OVER (ORDER BY "count" DESC) <= ` + strconv.Itoa(most)
+	}
+	return groups + ` LIMIT ?`
 }
 
 // groupReader reads rows of a selection into groups.

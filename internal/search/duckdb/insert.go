@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strconv"
 
 	engine "github.com/duckdb/duckdb-go/v2"
@@ -48,6 +49,7 @@ func (s *Store) insert(ctx context.Context, records []search.Record, to uint64) 
 	}
 	s.extent.note(records)
 	columns, rows := s.rows.table(records, s.state.ordinal)
+	s.noteTraces(columns, rows)
 	if err := s.appendTo(ctx, "", "records", columns, rows); err != nil {
 		return 0, err
 	}
@@ -63,7 +65,36 @@ func (s *Store) insert(ctx context.Context, records []search.Record, to uint64) 
 	}
 	s.noteNewest(records)
 	s.state = next
+	if s.logged += len(records); s.logged+len(records) > s.rowGroup {
+		s.checkpoint(ctx)
+	}
 	return len(records), nil
+}
+
+// rowGroup is how many rows the engine compresses together.
+const rowGroup = 122_880
+
+// checkpoint has the engine put what is in its log into the tables. It does so by
+// itself too, but not when that is a row group as nearly as can be: what is less or
+// more it merges later, which writes all of it again, and the file grows by both.
+func (s *Store) checkpoint(ctx context.Context) {
+	s.logged = 0
+	if _, err := s.writer.ExecContext(context.WithoutCancel(ctx), `CHECKPOINT`); err != nil {
+		s.logger.DebugContext(ctx, "the engine's log stays for later", "error", err)
+	}
+}
+
+// noteTraces is called with what is about to be stored, rows of these columns.
+func (s *Store) noteTraces(columns []string, rows [][]driver.Value) {
+	of := slices.Index(columns, traceColumn)
+	if of < 0 {
+		return
+	}
+	for i := range rows {
+		if trace, ok := rows[i][of].(uint64); ok {
+			s.traces.add(s.state.ordinal+int64(i)+1, trace)
+		}
+	}
 }
 
 // appendTo adds rows of so many columns to a table, within the transaction of the

@@ -42,7 +42,10 @@ func (s *Store) search(ctx context.Context, r search.Request, yield func(search.
 	if err != nil {
 		return err
 	}
-	p := page{byReceiptTime: r.ByReceiptTime, condition: where, window: s.newestWindow(r)}
+	p := page{byReceiptTime: r.ByReceiptTime, few: where.few, condition: where, window: s.newestWindow(r)}
+	if where.few {
+		p.window.all()
+	}
 	if !where.exact {
 		p.matches = r.Matches
 	}
@@ -54,7 +57,7 @@ func (s *Store) search(ctx context.Context, r search.Request, yield func(search.
 		}
 		more, err := p.read(ctx, s.db, yield)
 		if most > 1 && p.found == 0 && isOutOfMemory(err) {
-			most = (most + 7) / 8 // of very long lines fewer fit
+			most, p.frugal = (most+7)/8, true // of very long lines fewer fit
 			continue
 		}
 		if err != nil || !more {
@@ -85,6 +88,13 @@ func (s *Store) seen(ctx context.Context, r search.Request, v *view) (where cond
 	without, more := v.condition()
 	where.sql += ` AND "ordinal" <= ?` + without
 	where.args = append(append(where.args, now.ordinal), more...)
+	if trace, ok := traceOf(r.Query); ok {
+		var within part
+		if within, where.few = s.traces.part(trace); where.few {
+			where.sql += ` AND "ordinal" BETWEEN ? AND ?`
+			where.args = append(where.args, within.from, within.to)
+		}
+	}
 	return where, now.content, nil
 }
 
@@ -96,6 +106,8 @@ func isOutOfMemory(err error) bool {
 // page is a part of an answer, and the place at which the part before it ended.
 type page struct {
 	byReceiptTime bool
+	few           bool // records match, if any
+	frugal        bool // even where it takes longer
 	condition     condition
 	window        window
 	size          int
@@ -140,9 +152,18 @@ func (p *page) read(ctx context.Context, db *sql.DB, yield func(search.Record, e
 	return true, rows.Err()
 }
 
+// once keeps the engine from finding the records of a page by few columns first, and
+// reading the other columns of these after that: for little that takes longer, and
+// the longer the larger the table.
+const once = ` CROSS JOIN (VALUES (1)) AS once`
+
 func (p *page) statement() (statement string, args []any) {
 	at := timeColumn(p.byReceiptTime)
-	statement = `SELECT ` + readList() + ` FROM records WHERE ` + at + ` BETWEEN ? AND ? AND ` + p.condition.sql
+	from := `records`
+	if first := !p.begun || p.whole; first && !p.frugal && (p.few || p.window.narrow()) {
+		from += once
+	}
+	statement = `SELECT ` + readList() + ` FROM ` + from + ` WHERE ` + at + ` BETWEEN ? AND ? AND ` + p.condition.sql
 	args = append([]any{p.window.from, p.window.to}, p.condition.args...)
 	if p.begun && !p.whole {
 		statement += ` AND ` + at + ` <= ? AND (` + at + ` < ? OR "ordinal" < ?)`

@@ -14,7 +14,8 @@
 // deletion of what has expired.
 //
 // Whether a line is stored already is known from a filter in memory, and for
-// those that it knows asked of the table: identities.go and repeated.go.
+// those that it knows asked of the table: identities.go and repeated.go. Another
+// filter says in which part of the table a trace may be: traces.go.
 //
 // The text of a query never becomes part of a statement: it goes to the engine
 // as bound values. Should that ever fail, the engine is shut in: it may not open
@@ -42,13 +43,16 @@ type Store struct {
 	db       *sql.DB
 	logger   *slog.Logger
 	pageSize int // of a search
+	rowGroup int // rows that the engine compresses together
 
 	writing sync.Mutex // held by Insert, Expire and Close
 	writer  *sql.Conn
 	state   state // guarded by writing
+	logged  int   // rows since the last checkpoint
 	rows    *writer
 
 	identities *identities
+	traces     *traces
 	fillMu     sync.Mutex // held by fill, which takes writing
 	filling    sync.WaitGroup
 	stop       context.CancelFunc // ends the filling
@@ -116,8 +120,8 @@ func open(ctx context.Context, path string, logger *slog.Logger, set settings) (
 	}
 	filling, stop := context.WithCancel(context.Background())
 	s := &Store{
-		db: sql.OpenDB(connector), logger: logger, pageSize: pageSize, rows: newWriter(),
-		identities: newIdentities(set.identityBytes), stop: stop,
+		db: sql.OpenDB(connector), logger: logger, pageSize: pageSize, rowGroup: rowGroup, rows: newWriter(),
+		identities: newIdentities(set.identityBytes), traces: newTraces(traceBytes), stop: stop,
 	}
 	if err := s.prepare(ctx); err != nil {
 		s.Close()
@@ -170,6 +174,11 @@ func readState(ctx context.Context, db *sql.DB) (s state, err error) {
 // small log has them compressed again and again; a start reads the log.
 const checkpointThreshold = "64MiB"
 
+// storageVersion is that of the engine whose ways of compressing a new file may have:
+// those of before 1.3 take a tenth more for a line, as they keep each text of a block's
+// dictionary as it is.
+const storageVersion = "v1.5.0"
+
 // dataSource returns the driver's name for the file and the engine's settings.
 func dataSource(path string, set settings) (string, error) {
 	if path == "" {
@@ -190,6 +199,8 @@ func dataSource(path string, set settings) (string, error) {
 		"threads":                       {strconv.Itoa(set.threads)},
 		"memory_limit":                  {strconv.FormatInt(set.memoryBytes, 10) + "B"},
 		"checkpoint_threshold":          {checkpointThreshold},
+		"storage_compatibility_version": {storageVersion},
+		"zstd_min_string_length":        {"2147483647"}, // never: to read one of 2,048 long lines it holds all
 		"late_materialization_max_rows": {strconv.Itoa(pageGrowth * pageSize)},
 		"enable_external_access":        {"false"},
 		"autoinstall_known_extensions":  {"false"},
@@ -200,37 +211,45 @@ func dataSource(path string, set settings) (string, error) {
 	return path + "?" + values.Encode(), nil
 }
 
-// fill makes the filter of identities anew, to know what is stored and no more.
-// Until it is done, and if it fails, inserts ask the table.
+// fill makes the filters of identities and of traces anew, to know what is stored
+// and no more. Until it is done, and if it fails, inserts ask the table, and
+// searches for a trace read all of its column.
 func (s *Store) fill(ctx context.Context) {
 	s.fillMu.Lock()
 	defer s.fillMu.Unlock()
 	// With no insert under way: each either is stored by now, and will be read, or
-	// adds to the filter after this.
+	// adds to the filters after this.
 	s.writing.Lock()
 	s.identities.begin()
+	s.traces.begin()
 	s.writing.Unlock()
-	switch err := s.readIdentities(ctx); {
+	switch err := s.readFilters(ctx); {
 	case ctx.Err() != nil:
 	case err != nil:
-		s.logger.WarnContext(ctx, "stored lines cannot be read to know them again; inserts will be slow", "error", err)
+		s.logger.WarnContext(ctx, "stored lines cannot be read to know them again; inserts and searches for a trace will be slow", "error", err)
 	default:
 		s.identities.done()
+		s.traces.done()
 	}
 }
 
-func (s *Store) readIdentities(ctx context.Context) error {
-	rows, err := s.db.QueryContext(ctx, `SELECT "identity" FROM records`)
+func (s *Store) readFilters(ctx context.Context) error {
+	rows, err := s.db.QueryContext(ctx, `SELECT "ordinal", "identity", "`+traceColumn+`" FROM records`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
+	var ordinal int64
+	var id engine.UUID
+	var trace sql.Null[uint64]
 	for rows.Next() {
-		var id engine.UUID
-		if err := rows.Scan(&id); err != nil {
+		if err := rows.Scan(&ordinal, &id, &trace); err != nil {
 			return err
 		}
 		s.identities.add(id)
+		if trace.Valid {
+			s.traces.add(ordinal, trace.V)
+		}
 	}
 	return rows.Err()
 }

@@ -17,6 +17,7 @@ type window struct {
 	from, to int64
 	first    int64 // where the search's time begins
 	length   uint64
+	density  float64 // records per millisecond, as may be expected
 }
 
 // windowGrowth is how much longer a part gets. What is looked at in parts where
@@ -26,8 +27,8 @@ const windowGrowth = 16
 // newestWindow returns the newest part of the search's time. It is empty, with its
 // end before its beginning, where nothing is stored of that time.
 func (s *Store) newestWindow(r search.Request) window {
-	earliest, latest, records := s.extent.of(r.ByReceiptTime)
-	w := window{first: earliest, to: latest}
+	earliest, latest, density := s.extent.of(r.ByReceiptTime)
+	w := window{first: earliest, to: latest, density: density}
 	if !r.From.IsZero() {
 		w.first = max(w.first, wholeMilliseconds(r.From))
 	}
@@ -38,11 +39,23 @@ func (s *Store) newestWindow(r search.Request) window {
 	if r.Limit > 0 {
 		wanted = min(wanted, r.Limit)
 	}
-	// As long as it takes, by the average, for some times as many records as wanted.
+	// As long as it takes, presumably, for some times as many records as wanted.
 	const times = 8
-	w.length = uint64(float64(uint64(latest-earliest)) * min(1, times*float64(wanted)/float64(records+1)))
+	w.length = uint64(min(float64(uint64(latest-earliest)), times*float64(wanted)/density))
 	w.begin()
 	return w
+}
+
+// narrow says whether there are, presumably, few enough records in the part to
+// read every column of it at once.
+func (w *window) narrow() bool {
+	return w.density*(float64(w.to)-float64(w.from)) <= 10*pageSize
+}
+
+// all has the search look at all of its time at once.
+func (w *window) all() {
+	w.length = math.MaxUint64
+	w.begin()
 }
 
 // begin sets the beginning by the end and the length.
@@ -93,11 +106,17 @@ func (e *extent) note(records []search.Record) {
 	e.records += len(records)
 }
 
-func (e *extent) of(byReceiptTime bool) (earliest, latest int64, records int) {
+// of returns how many records there are in a millisecond of the time between, by
+// the average. One line that claims a time of long ago would spoil it, so the time
+// is taken to be that of the receipts, if that is shorter, but not by too much:
+// what was imported claims more time than that took.
+func (e *extent) of(byReceiptTime bool) (earliest, latest int64, density float64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	const most = 4096
+	times, receipts := float64(uint64(e.latest-e.earliest)), float64(uint64(e.latestReceipt-e.earliestReceipt))
 	if byReceiptTime {
-		return e.earliestReceipt, e.latestReceipt, e.records
+		return e.earliestReceipt, e.latestReceipt, float64(e.records+1) / (receipts + 1)
 	}
-	return e.earliest, e.latest, e.records
+	return e.earliest, e.latest, float64(e.records+1) / (min(times, max(receipts, times/most)) + 1)
 }

@@ -32,7 +32,7 @@ func stages() *rapid.Generator[string] {
 		all := rapid.SliceOfN(perMessage, 0, 2).Draw(t, "stages")
 		all = append(all, rapid.SampledFrom([]string{
 			"count", "count by " + field(), "count by " + field() + ", x", "count, sum(status), avg(status) by " + field(), "count_distinct(" + field() + ")", "count(" + field() + ") by x",
-			"min(status), max(rt), pct(status, 0, 33.3, 50, 100) by " + field(), "top 3 " + field(), "count as n by trace_id | count by n", "count by x, _timeslice", "pct(severity, 90)",
+			"min(status), max(rt), pct(status, 0, 33.3, 50, 100) by " + field(), "top 3 " + field(), "count by " + field() + ", x | sort by _count | limit 2", "count as n, count by " + field() + " | sort by n desc, _count | limit 1", "count as n by trace_id | count by n", "count by x, _timeslice", "pct(severity, 90)",
 		}).Draw(t, "table"))
 		return "* | " + strings.Join(all, " | ")
 	})
@@ -128,7 +128,7 @@ func tablesOfGroups(t *testing.T, open func(*testing.T) search.Store) {
 	}
 	for _, query := range []string{
 		"* | count", "nothing | count", "word status>=203 | count by action", "action=list NOT status=none | count by status, other", "status<204 | count by status | sort by _count",
-		"* | timeslice 1h | count by _timeslice", "* | timeslice 1d | count by _timeslice, action", "* | timeslice 1w | count by _timeslice", "* | top 2 other",
+		"* | timeslice 1h | count by _timeslice", "* | timeslice 1d | count by _timeslice, action", "* | timeslice 1w | count by _timeslice", "* | top 2 other", "* | count by status, other | sort by _count, other | limit 3", "* | count by other, _source | sort by _count asc | limit 1",
 		"* | where status > 202 | count", `* | where _raw matches /line 1.*w/ and action = "list" | count by other`, "* | concat(action, other) as both | count by both", `* | parse field=status "20*" as last | pct(last, 50, 90), sum(last), avg(last) by action`,
 		"* | count_distinct(other), count(other), min(status), max(status)", "_source=Konnect | count by _source, _sourceHost",
 	} {
