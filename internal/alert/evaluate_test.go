@@ -297,7 +297,7 @@ func TestAnAlertThatCannotBeReadSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.expect(w.step(10*time.Minute, s))
-	if got := w.alerts.Status(s); got.Status != StatusError || !strings.Contains(got.Error, "cannot be read: 1:12: ") || len(got.Firing) != 1 {
+	if got := w.alerts.Status(s); got.Status != StatusError || !strings.Contains(got.Error, "cannot be read: 1:9: ") || len(got.Firing) != 1 {
 		t.Errorf("%+v", got)
 	}
 }
