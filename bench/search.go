@@ -136,25 +136,54 @@ func (q question) parameters() url.Values {
 }
 
 // measure asks each question, first of a process that just started, then of one
-// that has answered it before. One that fails has no figure, and the others go on.
+// that has answered all of them. One that fails has no figure, and the others go
+// on.
 func (b *searchBench) measure(ctx context.Context, suffix string) error {
 	cold := "cold: the process just started, the page cache dropped"
 	var failures []error
+	failed := func(q question, err error) {
+		failures = append(failures, fmt.Errorf("%s%s: %w", q.name, suffix, err))
+	}
 	times := map[string][2]time.Duration{}
 	for _, q := range b.questions() {
 		if err := dropCache(); err != nil {
 			cold = "cold: the process just started; the page cache could not be dropped"
 		}
 		var took [2]time.Duration
-		var err error
-		took[0], took[1], err = b.askColdAndWarm(ctx, q)
+		err := b.loaded(func(s *searchServer) (err error) {
+			took[0], err = s.ask(ctx, q.parameters())
+			return err
+		})
 		if err != nil {
-			failures = append(failures, fmt.Errorf("%s%s: %w", q.name, suffix, err))
+			failed(q, err)
 			continue
 		}
 		times[q.name] = took
-		report("search_"+q.name+"_ms"+suffix, milliseconds(took[1]), "ms")
 	}
+	err := b.loaded(func(s *searchServer) error {
+		for _, q := range b.questions() {
+			if took, ok := times[q.name]; ok && took[0] < warmTime {
+				s.ask(ctx, q.parameters()) // what fails here fails below
+			}
+		}
+		// The store is known again by then: a process begins with reading it.
+		time.Sleep(time.Duration(b.history.events) * settleTime)
+		for _, q := range b.questions() {
+			took, ok := times[q.name]
+			if !ok {
+				continue
+			}
+			var err error
+			if took[1], err = s.warm(ctx, q); err != nil {
+				failed(q, err)
+				delete(times, q.name)
+				continue
+			}
+			times[q.name] = took
+			report("search_"+q.name+"_ms"+suffix, milliseconds(took[1]), "ms")
+		}
+		return nil
+	})
 	fmt.Printf("\n# %d events, %d more each second meanwhile; %s; warm: the median of %d\n", b.history.events, searchPace, cold, warmRounds)
 	fmt.Printf("# %-14s %12s %12s\n", "", "cold ms", "warm ms")
 	for _, q := range b.questions() {
@@ -163,7 +192,7 @@ func (b *searchBench) measure(ctx context.Context, suffix string) error {
 		}
 	}
 	fmt.Println()
-	return errors.Join(failures...)
+	return errors.Join(append(failures, err)...)
 }
 
 const (
@@ -171,29 +200,35 @@ const (
 	// warmTime is after how long no further round begins: the store grows meanwhile,
 	// and what takes that long need not be known to the millisecond.
 	warmTime = 30 * time.Second
+	// settleTime is how long a process may take after its start for each event
+	// that is stored.
+	settleTime = 3 * time.Microsecond
 )
 
-func (b *searchBench) askColdAndWarm(ctx context.Context, q question) (cold, warm time.Duration, err error) {
+// loaded starts a process, and has events come in while it is asked.
+func (b *searchBench) loaded(ask func(*searchServer) error) (err error) {
 	s, err := startSearchServer(b.dir)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	defer s.stop()
 	stop := s.load(b.history, b.path, &b.next)
 	defer func() { err = errors.Join(err, stop()) }()
-	if cold, err = s.ask(ctx, q.parameters()); err != nil {
-		return 0, 0, err
-	}
+	return ask(s)
+}
+
+// warm is the median of what the answers took.
+func (s *searchServer) warm(ctx context.Context, q question) (time.Duration, error) {
 	var rounds []time.Duration
 	for begun := time.Now(); len(rounds) < warmRounds && time.Since(begun) < warmTime; {
 		took, err := s.ask(ctx, q.parameters())
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		rounds = append(rounds, took)
 	}
 	slices.Sort(rounds)
-	return cold, rounds[len(rounds)/2], nil
+	return rounds[len(rounds)/2], nil
 }
 
 // dropCache has Linux forget what files it has in memory, which takes root.

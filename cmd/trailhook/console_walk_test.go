@@ -87,6 +87,8 @@ func TestTheTutorialCanBeWalkedInABrowser(t *testing.T) {
 	b.open("/?query=*")
 	b.until(`document.querySelector("#results [data-row]")`, "there are rows on a phone")
 	b.accessible()
+	b.look(640, false) // 1280 px, enlarged to 200 %
+	b.accessible()
 	b.look(1280, true)
 	b.accessible()
 	b.screenshot("console-search-dark")
