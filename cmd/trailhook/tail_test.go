@@ -100,8 +100,10 @@ func TestATailThatTheServerRefusesToGoOnEnds(t *testing.T) {
 	f := follow(p, "tail", "--output", "raw", "--access-id", id, "--access-key", key)
 	shown := make(chan string, 1)
 	go func() { shown <- f.next() }()
+	n := 0
 	eventually(t, "a line is shown", func() bool {
-		post("a line")
+		n++
+		post(fmt.Sprintf("line %d", n)) // each another: one that is stored already is not shown
 		return len(shown) > 0
 	})
 	resp, body, err = p.siem(t.Context(), "DELETE", "/api/v1/accessKeys/"+id, "")
