@@ -47,13 +47,26 @@ func (d Disk) Fill(t testing.TB, free int) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	var stat syscall.Statfs_t
-	if err := syscall.Statfs(d.Dir, &stat); err != nil {
-		t.Fatal(err)
-	}
-	if size := int64(stat.Bavail)*stat.Bsize - int64(free); size > 0 {
-		if err := syscall.Fallocate(int(file.Fd()), 0, 0, size); err != nil && !errors.Is(err, syscall.ENOSPC) {
-			t.Fatal(err)
+	// In pieces, since others write meanwhile: tmpfs gives all that is asked for, or
+	// nothing.
+	var size int64
+	for piece := int64(1 << 20); piece >= 4096; piece /= 16 {
+		for {
+			var stat syscall.Statfs_t
+			if err := syscall.Statfs(d.Dir, &stat); err != nil {
+				t.Fatal(err)
+			}
+			if int64(stat.Bavail)*stat.Bsize-int64(free) < piece {
+				break
+			}
+			err := syscall.Fallocate(int(file.Fd()), 0, size, piece)
+			if errors.Is(err, syscall.ENOSPC) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			size += piece
 		}
 	}
 }
