@@ -25,6 +25,7 @@ type group func(context.Context) error
 var groups = map[string]group{
 	"collector": collectorGroup,
 	"delivery":  deliveryGroup,
+	"gateway":   gatewayGroup,
 	"journal":   journalGroup,
 	"search":    searchGroup,
 	"tutorial":  tutorial,
@@ -41,6 +42,10 @@ func main() {
 			exit(siemChild(context.Background(), os.Args[2]))
 		case "search-child":
 			exit(searchChild(context.Background(), os.Args[2]))
+		case "upstream-child":
+			exit(upstreamChild())
+		case "proxy-child":
+			exit(proxyChild(os.Args[2], os.Args[3]))
 		case "deliver-child":
 			exit(deliverChild(context.Background(), os.Args[2], os.Args[3]))
 		}

@@ -34,6 +34,7 @@ type process struct {
 	siemURL string
 	opsURL  string
 	syslog  string // address
+	proxy   string // URL
 	exited  chan error
 	log     *lockedBuffer
 }
@@ -44,7 +45,7 @@ func serve(t *testing.T, dataDir string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, dataDir: dataDir, exited: make(chan error, 1), log: &lockedBuffer{}}
 	args = append([]string{"serve", "--data-dir", dataDir, "--allow-private-destinations",
-		"--api-addr", "127.0.0.1:0", "--siem-addr", siemAddr(t, dataDir), "--ops-addr", "127.0.0.1:0", "--syslog-addr", "127.0.0.1:0",
+		"--api-addr", "127.0.0.1:0", "--siem-addr", siemAddr(t, dataDir), "--ops-addr", "127.0.0.1:0", "--syslog-addr", "127.0.0.1:0", "--proxy-addr", "127.0.0.1:0",
 		"--api-rate", "0", "--api-token-rate", "0", "--api-failure-rate", "0"}, args...)
 	p.cmd = exec.Command(os.Args[0], args...)
 	p.cmd.Env = append(os.Environ(), asTrailhook+"=1")
@@ -103,7 +104,7 @@ func siemAddr(t *testing.T, dataDir string) string {
 	return address
 }
 
-var addressLine = regexp.MustCompile(`^(API|SIEM and console|syslog|health, metrics) +(\S+)`)
+var addressLine = regexp.MustCompile(`^(API|SIEM and console|syslog|data plane|health, metrics) +(\S+)`)
 
 func (p *process) note(line string) {
 	match := addressLine.FindStringSubmatch(line)
@@ -117,6 +118,8 @@ func (p *process) note(line string) {
 		p.siemURL = match[2]
 	case "syslog":
 		p.syslog = match[2]
+	case "data plane":
+		p.proxy = match[2]
 	default:
 		p.opsURL = match[2]
 	}

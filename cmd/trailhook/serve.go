@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,12 +24,19 @@ type serveCommand struct {
 	APIAddr  string `name:"api-addr" help:"Address of the Konnect-compatible API." default:"127.0.0.1:8080" env:"TRAILHOOK_API_ADDR"`
 	SIEMAddr string `name:"siem-addr" help:"Address of the SIEM's side: HTTP sources, Sumo-compatible API, console." default:"127.0.0.1:8090" env:"TRAILHOOK_SIEM_ADDR"`
 	OpsAddr  string `help:"Address of /metrics, /healthz and /readyz." default:"127.0.0.1:9091" env:"TRAILHOOK_OPS_ADDR"`
-	APIURL   string `name:"api-url" help:"URL by which clients reach the API, where it is not the address." env:"TRAILHOOK_API_URL" placeholder:"URL"`
-	SIEMURL  string `name:"siem-url" help:"URL by which clients reach the SIEM's side; the sources' URLs begin with it." env:"TRAILHOOK_SIEM_URL" placeholder:"URL"`
-	Search   string `help:"Where the SIEM's side keeps its lines: duckdb (a file in the data directory), or a database of ClickHouse by its native protocol; &cluster=NAME spreads it over a cluster." default:"duckdb" env:"TRAILHOOK_SEARCH" placeholder:"clickhouse://USER:PASSWORD@HOST:9000/DATABASE"`
-	Region   string `help:"Region of hosts that name none (us.api.… is region us)." default:"us" env:"TRAILHOOK_REGION"`
-	TLS      string `name:"tls" help:"off, auto (a local authority in the data directory), or CERT,KEY (two PEM files, read again when they change)." default:"off" env:"TRAILHOOK_TLS"`
-	Only     string `help:"Run one half only: platform or collector." enum:",platform,collector" default:"" env:"TRAILHOOK_ONLY"`
+
+	ProxyAddr            string `help:"Address of the data plane; off for none." default:"127.0.0.1:8000" env:"TRAILHOOK_PROXY_ADDR"`
+	ProxyTLSAddr         string `name:"proxy-tls-addr" help:"Address of the data plane over TLS, with the certificate of --tls." env:"TRAILHOOK_PROXY_TLS_ADDR" placeholder:"ADDR"`
+	ProxyControlPlane    string `help:"Control plane that the data plane serves: its name in the first organization, or its id. Until it exists every request is answered with 503." default:"quickstart" env:"TRAILHOOK_PROXY_CONTROL_PLANE" placeholder:"NAME"`
+	ProxyControlPlaneURL string `name:"proxy-control-plane-url" help:"API of another server, whose control plane (by its id) the data plane serves; its token is in TRAILHOOK_PROXY_CONTROL_PLANE_TOKEN. The last configuration is kept for when that server is away." env:"TRAILHOOK_PROXY_CONTROL_PLANE_URL" placeholder:"URL"`
+	ProxyToken           string `hidden:"" name:"proxy-control-plane-token" env:"TRAILHOOK_PROXY_CONTROL_PLANE_TOKEN"`
+
+	APIURL  string `name:"api-url" help:"URL by which clients reach the API, where it is not the address." env:"TRAILHOOK_API_URL" placeholder:"URL"`
+	SIEMURL string `name:"siem-url" help:"URL by which clients reach the SIEM's side; the sources' URLs begin with it." env:"TRAILHOOK_SIEM_URL" placeholder:"URL"`
+	Search  string `help:"Where the SIEM's side keeps its lines: duckdb (a file in the data directory), or a database of ClickHouse by its native protocol; &cluster=NAME spreads it over a cluster." default:"duckdb" env:"TRAILHOOK_SEARCH" placeholder:"clickhouse://USER:PASSWORD@HOST:9000/DATABASE"`
+	Region  string `help:"Region of hosts that name none (us.api.… is region us)." default:"us" env:"TRAILHOOK_REGION"`
+	TLS     string `name:"tls" help:"off, auto (a local authority in the data directory), or CERT,KEY (two PEM files, read again when they change)." default:"off" env:"TRAILHOOK_TLS"`
+	Only    string `help:"Run one half only: platform or collector." enum:",platform,collector" default:"" env:"TRAILHOOK_ONLY"`
 
 	SyslogAddr    []string `help:"Addresses that take syslog for the SIEM's side, over TCP and UDP; off for none." default:"127.0.0.1:8071" placeholder:"ADDR,…" env:"TRAILHOOK_SYSLOG_ADDR"`
 	SyslogTLSAddr []string `name:"syslog-tls-addr" help:"Addresses that take syslog over TLS, with the certificate of --tls." placeholder:"ADDR,…" env:"TRAILHOOK_SYSLOG_TLS_ADDR"`
@@ -106,6 +114,9 @@ func (c *serveCommand) Validate() error {
 	}
 	if _, err := c.search(); err != nil {
 		return err
+	}
+	if u, err := url.Parse(c.ProxyControlPlaneURL); c.ProxyControlPlaneURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("--proxy-control-plane-url %q: want http(s)://host[:port]", c.ProxyControlPlaneURL)
 	}
 	if c.DestinationProxy != "" {
 		if _, err := outbound.ParseProxy(c.DestinationProxy); err != nil {
@@ -206,6 +217,11 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	config.AllowDestinations, _ = networks("", c.AllowDestinations) // Validate has looked at them
 	config.TrustedProxies, _ = networks("", c.TrustedProxies)
 	config.SyslogAddrs, config.SyslogTLSAddrs = switchedOn(c.SyslogAddr), switchedOn(c.SyslogTLSAddr)
+	config.ProxyAddr, config.ProxyTLSAddr, config.ProxyControlPlane = c.ProxyAddr, c.ProxyTLSAddr, c.ProxyControlPlane
+	config.ProxyControlPlaneURL, config.ProxyControlPlaneToken = c.ProxyControlPlaneURL, c.ProxyToken
+	if config.ProxyAddr == "off" {
+		config.ProxyAddr = ""
+	}
 	switch c.Only {
 	case "platform":
 		config.SIEMAddr = ""
@@ -250,6 +266,7 @@ func announce(w io.Writer, dataDir string, srv *server.Server) {
 		{"API", srv.APIURL},
 		{"SIEM and console", srv.SIEMURL},
 		{"syslog", strings.Join(srv.Syslog, ", ")},
+		{"data plane", strings.Join(srv.Proxy, ", ")},
 		{"health, metrics", srv.OpsURL},
 		{"certificate authority", srv.CAFile},
 	} {

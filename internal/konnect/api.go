@@ -18,6 +18,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -58,11 +59,13 @@ type API struct {
 	mounted map[string]bool // the patterns of other packages' endpoints
 	limits  *rateLimits
 	trials  trials
+	ending  chan struct{} // closed when nobody is to wait any more
+	end     sync.Once
 }
 
 // New makes the API.
 func New(o Options) *API {
-	a := &API{Options: o, mux: http.NewServeMux(), mounted: map[string]bool{}, limits: newRateLimits(o.Rates, o.Metrics)}
+	a := &API{Options: o, mux: http.NewServeMux(), mounted: map[string]bool{}, limits: newRateLimits(o.Rates, o.Metrics), ending: make(chan struct{})}
 	config := huma.DefaultConfig("Trailhook", o.Version)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", "" // documentRoutes serves them
 	config.CreateHooks = nil                                             // no $schema in answers: Konnect's have none
@@ -93,9 +96,15 @@ func New(o Options) *API {
 	a.portalAuditLogRoutes()
 	a.portalPartRoutes()
 	a.developerRoutes()
+	a.runtimeGroupRoutes()
+	a.coreEntityRoutes()
+	a.configurationRoutes()
 	a.documentRoutes()
 	return a
 }
+
+// EndWaits answers who waits for a change, and lets nobody wait any more.
+func (a *API) EndWaits() { a.end.Do(func() { close(a.ending) }) }
 
 // call is what is known of the request being served.
 type call struct {

@@ -290,6 +290,20 @@ var endpoints = []struct {
 	{request{method: "GET", target: "/v3/portals/" + unused + "/developers/" + unused}, "retrieve", "portals/" + unused + "/developers/" + unused, 404},
 	{request{method: "PATCH", target: "/v3/portals/" + unused + "/developers/" + unused, body: `{}`}, "edit", "portals/" + unused + "/developers/" + unused, 404},
 	{request{method: "DELETE", target: "/v3/portals/" + unused + "/developers/" + unused}, "delete", "portals/" + unused + "/developers/" + unused, 404},
+	{request{method: "GET", target: "/konnect-api/api/runtime_groups"}, "list", "control-planes", 200},
+	{request{method: "GET", target: "/v2/control-planes/" + unused + "/core-entities/services"}, "list", "control-planes/" + unused + "/core-entities/services", 404},
+	{request{method: "POST", target: "/v2/control-planes/" + unused + "/core-entities/services", body: `{}`}, "create", "control-planes/" + unused + "/core-entities/services", 404},
+	{request{method: "GET", target: "/v2/control-planes/" + unused + "/core-entities/routes/r"}, "retrieve", "control-planes/" + unused + "/core-entities/routes/r", 404},
+	{request{method: "PUT", target: "/v2/control-planes/" + unused + "/core-entities/plugins/" + unused, body: `{}`}, "edit", "control-planes/" + unused + "/core-entities/plugins/" + unused, 404},
+	{request{method: "PATCH", target: "/v2/control-planes/" + unused + "/core-entities/consumers/c", body: `{}`}, "edit", "control-planes/" + unused + "/core-entities/consumers/c", 404},
+	{request{method: "DELETE", target: "/v2/control-planes/" + unused + "/core-entities/key-auths/" + unused}, "delete", "control-planes/" + unused + "/core-entities/key-auths/" + unused, 404},
+	{request{method: "POST", target: "/v2/control-planes/" + unused + "/core-entities/consumers/c/key-auth", body: `{}`}, "create", "control-planes/" + unused + "/core-entities/consumers/c/key-auth", 404},
+	{request{method: "GET", target: "/v2/control-planes/" + unused + "/core-entities/services/s/routes"}, "list", "control-planes/" + unused + "/core-entities/services/s/routes", 404},
+	{request{method: "GET", target: "/v2/control-planes/" + unused + "/core-entities/tags"}, "list", "control-planes/" + unused + "/core-entities/tags", 404},
+	{request{method: "GET", target: "/v2/control-planes/" + unused + "/core-entities/vaults"}, "list", "control-planes/" + unused + "/core-entities/vaults", 404},
+	{request{method: "GET", target: "/v2/control-planes/" + unused + "/core-entities/schemas/plugins/cors"}, "retrieve", "control-planes/" + unused + "/core-entities/schemas", 404},
+	{request{method: "GET", target: "/v2/control-planes/" + unused + "/core-entities/v1/schemas/json/service"}, "retrieve", "control-planes/" + unused + "/core-entities/schemas", 404},
+	{request{method: "GET", target: "/trailhook/v1/control-planes/" + unused + "/configuration"}, "retrieve", "control-planes/" + unused + "/configuration", 404},
 }
 
 func TestARoleMayDoWhatItIsForAndNothingElse(t *testing.T) {
@@ -350,6 +364,10 @@ func TestWhatIsAnothersIsAnsweredLikeWhatIsNot(t *testing.T) {
 		{"DELETE", "/v3/audit-log-destinations/", destination, ""},
 		{"GET", "/v2/control-planes/", cp, ""},
 		{"DELETE", "/v2/control-planes/", cp, ""},
+		{"GET", "/v2/control-planes/", cp, "/core-entities/services"},
+		{"PATCH", "/v2/control-planes/", cp, "/core-entities/services/s"},
+		{"DELETE", "/v2/control-planes/", cp, "/core-entities/services/s"},
+		{"GET", "/trailhook/v1/control-planes/", cp, "/configuration"},
 	} {
 		ask := func(id string) Problem {
 			q := request{method: test.method, target: test.before + id + test.after, token: w.ours.admin()}

@@ -25,6 +25,12 @@ type Problem struct {
 	Instance          string             `json:"instance"` // kong:trace:<the trace id of the request's events>
 	Detail            string             `json:"detail"`
 	InvalidParameters []InvalidParameter `json:"invalid_parameters,omitempty"`
+
+	// What clients of Kong's Admin API look for, in problems of core entities.
+	Code    int            `json:"code,omitempty"`
+	Name    string         `json:"name,omitempty"`
+	Message string         `json:"message,omitempty"`
+	Fields  map[string]any `json:"fields,omitempty"`
 }
 
 // InvalidParameter says what is wrong with one value of a request.

@@ -113,6 +113,22 @@ func (t *Trail) Authenticated(how audit.AuthType, outcome audit.Outcome, who Pri
 	t.pending = append(t.pending, event)
 }
 
+// InRegion has the trail's events be of the region. It is to be called before
+// anything is added.
+func (t *Trail) InRegion(region string) { t.region = region }
+
+// Region is the region that the trail's events are of.
+func (t *Trail) Region() string { return t.region }
+
+// Of says whose the trail's later events are, where it was found out otherwise
+// than by a credential of the platform.
+func (t *Trail) Of(who Principal) {
+	t.request.OrgID, t.request.PrincipalID, t.request.PrincipalName = who.OrgID, who.ID, ""
+	if t.recorder.PrincipalNames {
+		t.request.PrincipalName = who.Name
+	}
+}
+
 // Authorized adds a permission check and its result.
 func (t *Trail) Authorized(action, resource string, granted bool) {
 	event := t.event(audit.Authorization)
@@ -155,6 +171,14 @@ func (t *Trail) Commit(ctx context.Context) error {
 // Drop forgets what was added since the last commit, for who records it
 // otherwise. Who the request comes from stays known.
 func (t *Trail) Drop() { t.pending = nil }
+
+// Take hands over what was added since the last commit, for who commits the
+// events of several requests together.
+func (t *Trail) Take() []audit.Event {
+	taken := t.pending
+	t.pending = nil
+	return taken
+}
 
 func (t *Trail) event(kind audit.Kind) audit.Event {
 	event := t.request

@@ -160,10 +160,20 @@ func (c ControlPlaneChange) apply(cp ControlPlane) ControlPlane {
 	return cp
 }
 
-// DeleteControlPlane removes one and frees its name.
+// DeleteControlPlane removes one with its core entities and frees its name.
 func (r *Registry) DeleteControlPlane(ctx context.Context, organization, region, id string) error {
-	if _, err := r.ControlPlane(organization, region, id); err != nil {
+	ctx, unlock, err := r.lockReferences(ctx, organization)
+	if err != nil {
 		return err
+	}
+	defer unlock()
+	cp, err := r.ControlPlane(organization, region, id)
+	if err != nil {
+		return err
+	}
+	// It goes last: after a failure in between it is there to be deleted again.
+	if err := r.emptyControlPlane(ctx, cp); err != nil {
+		return fmt.Errorf("delete control plane %s: %w", id, err)
 	}
 	removed, err := remove(ctx, r.controlPlanes, organization+"."+id)
 	if err != nil {

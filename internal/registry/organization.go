@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,17 @@ type Organization struct {
 
 // Organizations lists them all.
 func (r *Registry) Organizations() []Organization { return values(r.organizations.List("")) }
+
+// FirstOrganization is the oldest, the one that the first start has made.
+func (r *Registry) FirstOrganization() (first Organization, ok bool) {
+	list := r.Organizations()
+	if len(list) == 0 {
+		return Organization{}, false
+	}
+	return slices.MinFunc(list, func(a, b Organization) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	}), true
+}
 
 // CreateOrganization makes an organization with nobody in it.
 func (r *Registry) CreateOrganization(ctx context.Context, name string) (Organization, error) {

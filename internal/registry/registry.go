@@ -1,6 +1,6 @@
 // Package registry holds the platform's objects and identity: organizations,
-// principals, tokens and roles, control planes, portals and their developers,
-// audit-log destinations and webhooks, and the keys that events are signed with.
+// principals, tokens and roles, control planes with their core entities, portals
+// and their developers, audit-log destinations and webhooks, and the keys that events are signed with.
 //
 // All of it is small and kept in memory (see [broker.Bucket]): to authenticate
 // a token or to look an object up costs no I/O. A write is durable, and seen by
@@ -20,6 +20,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/trailhook/trailhook/internal/broker"
+	"github.com/trailhook/trailhook/internal/entity"
 	"github.com/trailhook/trailhook/internal/seal"
 )
 
@@ -66,6 +67,8 @@ type Registry struct {
 	webhooks      *broker.Bucket[Webhook]
 	replayJobs    *broker.Bucket[ReplayJob]
 	signingKeys   *broker.Bucket[SigningKey]
+	coreEntities  *broker.Bucket[CoreEntity]
+	cores         coreSets
 
 	uses   uses
 	ending context.CancelFunc
@@ -93,7 +96,7 @@ type Options struct {
 
 // Open reads the registry of the broker into memory.
 func Open(ctx context.Context, b *broker.Broker, o Options) (*Registry, error) {
-	r := &Registry{sealer: o.Sealer, allowHTTP: o.AllowHTTP, now: o.Now, shared: o.Shared, hasher: newHasher()}
+	r := &Registry{sealer: o.Sealer, allowHTTP: o.AllowHTTP, now: o.Now, shared: o.Shared, hasher: newHasher(), cores: coreSets{none: entity.NewSet(nil), planes: map[string]*coreSet{}}}
 	running, ending := context.WithCancel(context.Background())
 	r.ending = ending
 	err := errors.Join(
@@ -109,6 +112,7 @@ func Open(ctx context.Context, b *broker.Broker, o Options) (*Registry, error) {
 		open(ctx, b, r, &r.webhooks, "webhooks"),
 		open(ctx, b, r, &r.replayJobs, "replay_jobs"),
 		open(ctx, b, r, &r.signingKeys, "signing_keys"),
+		open(ctx, b, r, &r.coreEntities, "core_entities"),
 	)
 	if err == nil {
 		err = r.ensureSigningKey(ctx)

@@ -14,7 +14,7 @@ import (
 // What it has done when it fails or is cut short is done: the registry's own
 // sealer must open both the old and the new.
 func (r *Registry) Reseal(ctx context.Context, with, sealed *seal.Sealer) (n int, err error) {
-	done, err := resealAll(ctx, r.destinations, func(d Destination) (Destination, bool, error) {
+	done, err := resealAll(ctx, r.destinations, func(_ string, d Destination) (Destination, bool, error) {
 		changed, err := r.resealValue(&d.Authorization, sealContext(d), with, sealed)
 		return d, changed, err
 	})
@@ -22,7 +22,7 @@ func (r *Registry) Reseal(ctx context.Context, with, sealed *seal.Sealer) (n int
 	if err != nil {
 		return n, fmt.Errorf("seal the destinations' authorizations anew: %w", err)
 	}
-	done, err = resealAll(ctx, r.signingKeys, func(k SigningKey) (SigningKey, bool, error) {
+	done, err = resealAll(ctx, r.signingKeys, func(_ string, k SigningKey) (SigningKey, bool, error) {
 		if len(k.Seed) == 0 {
 			return k, false, nil
 		}
@@ -32,6 +32,14 @@ func (r *Registry) Reseal(ctx context.Context, with, sealed *seal.Sealer) (n int
 	n += done
 	if err != nil {
 		return n, fmt.Errorf("seal the signing keys anew: %w", err)
+	}
+	done, err = resealAll(ctx, r.coreEntities, func(at string, e CoreEntity) (CoreEntity, bool, error) {
+		changed, err := r.resealValue(&e.Sealed, coreContext(at), with, sealed)
+		return e, changed, err
+	})
+	n += done
+	if err != nil {
+		return n, fmt.Errorf("seal the core entities anew: %w", err)
 	}
 	return n, nil
 }
@@ -50,7 +58,7 @@ func (r *Registry) resealValue(value *[]byte, where string, with, sealed *seal.S
 }
 
 // resealAll goes over a bucket. What others write meanwhile is looked at again.
-func resealAll[T any](ctx context.Context, bucket *broker.Bucket[T], reseal func(T) (T, bool, error)) (n int, err error) {
+func resealAll[T any](ctx context.Context, bucket *broker.Bucket[T], reseal func(key string, value T) (T, bool, error)) (n int, err error) {
 	for _, entry := range bucket.List("") {
 		for {
 			seen := bucket.Changed()
@@ -58,7 +66,7 @@ func resealAll[T any](ctx context.Context, bucket *broker.Bucket[T], reseal func
 			if errors.Is(err, ErrNotFound) {
 				break // deleted meanwhile
 			}
-			value, changed, err := reseal(entry.Value)
+			value, changed, err := reseal(entry.Key, entry.Value)
 			if err != nil {
 				return n, err
 			}

@@ -10,7 +10,7 @@ import (
 // The halves meet only at the webhook.
 func TestNeitherHalfImportsTheOther(t *testing.T) {
 	const internal = "github.com/trailhook/trailhook/internal/"
-	platform := []string{"registry", "journal", "konnect", "ingest", "delivery"}
+	platform := []string{"registry", "journal", "konnect", "ingest", "delivery", "gateway", "entity"}
 	siem := []string{"collector", "search", "search/duckdb", "search/clickhouse", "jobs", "alert", "sumo", "console"}
 	check := func(half, other []string) {
 		for _, name := range half {

@@ -19,6 +19,7 @@ import (
 // platform is the running platform's half.
 type platform struct {
 	handler  http.Handler
+	api      *konnect.API
 	registry *registry.Registry
 	journal  *journal.Journal
 	delivery *delivery.Manager
@@ -90,7 +91,7 @@ func (p *platform) open(ctx context.Context, s *Server) error {
 		Rates: s.config.Rates, Metrics: s.metrics,
 	})
 	ingest.New(ingest.Options{Journal: p.journal, Retention: p.journal.Retention(), Logger: s.logger, Now: time.Now}).Mount(api)
-	p.handler = api
+	p.handler, p.api = api, api
 	return nil
 }
 

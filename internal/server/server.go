@@ -1,5 +1,5 @@
 // Package server assembles the parts into one process: the platform's half
-// (API, recorder, journal, delivery), the SIEM's half (HTTP sources, intake,
+// (API, recorder, journal, delivery, and the data plane), the SIEM's half (HTTP sources, intake,
 // search, console), and the operator's address.
 //
 // The two halves share the broker, which is the disk, and nothing else: events
@@ -33,6 +33,14 @@ type Config struct {
 	APIAddr  string // the platform's API; empty: this half does not run
 	SIEMAddr string // the SIEM's side; empty: this half does not run
 	OpsAddr  string // health and metrics; empty: none
+	// ProxyAddr is the data plane's, and ProxyTLSAddr the same over TLS; empty:
+	// none. They run with the platform's half only.
+	ProxyAddr, ProxyTLSAddr string
+	ProxyControlPlane       string // whose entities it serves: its id, or its name
+	// ProxyControlPlaneURL is the API of another server, on which that control
+	// plane is, by its id, and ProxyControlPlaneToken what may read it; empty: it is
+	// on this server.
+	ProxyControlPlaneURL, ProxyControlPlaneToken string
 	// SyslogAddrs take syslog over TCP and UDP, SyslogTLSAddrs over TLS, for the
 	// SIEM's side.
 	SyslogAddrs, SyslogTLSAddrs []string
@@ -88,6 +96,7 @@ type Server struct {
 	APIURL  string // empty when the half does not run
 	SIEMURL string
 	OpsURL  string
+	Proxy   []string // URLs of the data plane
 	Syslog  []string // addresses, each with what it speaks
 	CAFile  string   // the local authority's certificate; empty without --tls auto
 
@@ -104,6 +113,7 @@ type Server struct {
 	encryption    *encryption
 	clients       []*outbound.Client
 	platform      *platform
+	proxy         *proxy
 	siem          *siem
 	api           *listener // nil when the half does not run
 	collect       *listener
@@ -161,6 +171,9 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 		}
 		s.Syslog = s.syslog.shown
 	}
+	if s.proxy, err = s.listenProxy(); err != nil {
+		return nil, err
+	}
 	if s.ops, err = s.listen(config.OpsAddr, "", false); err != nil {
 		return nil, fmt.Errorf("--ops-addr: %w", err)
 	}
@@ -183,6 +196,9 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 	}
 	if s.platform != nil {
 		s.serve(s.api, s.platform.handler, defaults)
+		if err := s.startProxy(); err != nil {
+			return nil, err
+		}
 	}
 	if s.ops != nil {
 		s.serve(s.ops, s.opsHandler(), defaults)
@@ -206,6 +222,10 @@ func (s *Server) shutdown() error {
 	var errs []error
 	// Our own idle connections would have the listeners wait for them.
 	s.closeIdle()
+	errs = append(errs, s.proxy.stop()) // its requests are recorded by the platform's half
+	if s.platform != nil {
+		s.platform.api.EndWaits()
+	}
 	errs = append(errs, s.api.shutdown())
 	if s.platform != nil {
 		s.platform.stop()
