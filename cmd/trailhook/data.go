@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/trailhook/trailhook/internal/alert"
+	"github.com/trailhook/trailhook/internal/backup"
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/collector"
 	"github.com/trailhook/trailhook/internal/registry"
@@ -18,7 +19,7 @@ import (
 // dataFlags name the data that a command works on by itself, without a server.
 type dataFlags struct {
 	DataDir   string `help:"Folder of the server's data." default:"./trailhook-data" env:"TRAILHOOK_DATA_DIR" type:"path"`
-	MasterKey string `hidden:"" env:"TRAILHOOK_MASTER_KEY"`
+	MasterKey string `hidden:"" help:"The master key, a Tink keyset in JSON, in place of the file in the data directory." env:"TRAILHOOK_MASTER_KEY"`
 
 	NATS clusterFlags `embed:""`
 }
@@ -46,6 +47,9 @@ func (c *dataFlags) open(ctx context.Context, s streams) (*data, error) {
 			return nil, fmt.Errorf("--data-dir %s holds no server's data: start the server once with trailhook serve, or name another folder, or the cluster with --nats", c.DataDir)
 		}
 		options.Dir = c.DataDir
+		if err := backup.CheckFinished(c.DataDir); err != nil {
+			return nil, err
+		}
 	}
 	b, err := broker.Open(ctx, options)
 	if err != nil {

@@ -40,7 +40,12 @@ type cli struct {
 	Tail        tailCommand        `cmd:"" help:"Show lines as the SIEM's side stores them."`
 	Alert       alertCommand       `cmd:"" help:"Saved searches of the SIEM's side, and the alerts that they raise."`
 	Verify      verifyCommand      `cmd:"" help:"Verify the signatures of audit lines."`
-	Version     versionCommand     `cmd:"" help:"Print the version."`
+	Backup      backupCommand      `cmd:"" help:"Copy all that a server keeps into one file, while it runs or when it does not."`
+	Restore     restoreCommand     `cmd:"" help:"Make a data directory from a backup."`
+	Health      healthCommand      `cmd:"" help:"Ask a running server whether it is ready."`
+	Completion  completionCommand  `cmd:"" help:"Print the script by which a shell completes this command line."`
+	Man         manCommand         `cmd:"" help:"Write the man pages."`
+	Version     versionCommand     `cmd:"" help:"Print the version, and what it was built of."`
 }
 
 // streams are what a command reads and writes.
@@ -60,17 +65,7 @@ func run() int {
 	defer stop()
 	// A second signal, when the first one's shutdown takes too long, kills.
 	context.AfterFunc(ctx, stop)
-	parser, err := kong.New(&cli{},
-		kong.Name("trailhook"), kong.Description(description),
-		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Configuration(yamlConfig),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(streams{os.Stdin, os.Stdout, os.Stderr}),
-	)
-	if err != nil {
-		panic(err) // the command line's definition is wrong: every test would show it
-	}
-	command, err := parser.Parse(os.Args[1:])
+	command, err := newParser(ctx, streams{os.Stdin, os.Stdout, os.Stderr}).Parse(os.Args[1:])
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "trailhook: %v\nTry: trailhook --help\n", err)
 		return 2
@@ -85,6 +80,21 @@ func run() int {
 	return 0
 }
 
+// newParser makes what reads the command line.
+func newParser(ctx context.Context, s streams) *kong.Kong {
+	parser, err := kong.New(&cli{},
+		kong.Name("trailhook"), kong.Description(description),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Configuration(yamlConfig),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(s),
+	)
+	if err != nil {
+		panic(err) // the command line's definition is wrong: every test would show it
+	}
+	return parser
+}
+
 // exit is an error with an exit status of its own.
 type exit struct {
 	status int
@@ -93,10 +103,3 @@ type exit struct {
 
 func (e *exit) Error() string { return e.err.Error() }
 func (e *exit) Unwrap() error { return e.err }
-
-type versionCommand struct{}
-
-func (versionCommand) Run(s streams) error {
-	_, err := fmt.Fprintln(s.out, "trailhook", version)
-	return err
-}

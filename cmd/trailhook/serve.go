@@ -68,7 +68,7 @@ type serveCommand struct {
 	DeliveryMinPause time.Duration `help:"How long a delivery waits that was refused after all retries, before it is tried again; the pause is doubled each time." default:"30s" env:"TRAILHOOK_DELIVERY_MIN_PAUSE"`
 	DeliveryMaxPause time.Duration `help:"How long such a pause becomes at most." default:"10m" env:"TRAILHOOK_DELIVERY_MAX_PAUSE"`
 
-	MasterKey string `hidden:"" env:"TRAILHOOK_MASTER_KEY"`
+	MasterKey string `hidden:"" help:"The master key, a Tink keyset in JSON, in place of the file in the data directory." env:"TRAILHOOK_MASTER_KEY"`
 	LogLevel  string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"TRAILHOOK_LOG_LEVEL"`
 	LogFormat string `help:"text or json." enum:"text,json" default:"text" env:"TRAILHOOK_LOG_FORMAT"`
 }

@@ -28,6 +28,12 @@ func newMetrics(registerer prometheus.Registerer, a *Alerts) metrics {
 			Help: "Notifications of alerts: accepted by the webhook, refused after all retries (and tried again later), or dropped since their webhook is gone.",
 		}, []string{"result"}),
 	}
+	for _, result := range []string{"ok", "error"} {
+		m.evaluations.WithLabelValues(result)
+	}
+	for _, result := range []string{"accepted", "refused", "dropped"} {
+		m.notifications.WithLabelValues(result)
+	}
 	registerer.MustRegister(m.evaluations, m.seconds, m.notifications, gauges{a})
 	return m
 }

@@ -91,6 +91,8 @@ type Broker struct {
 	linked   *gate // open while connected
 	writable *gate // open while the engine can write
 
+	holding sync.RWMutex // held for reading by every write
+
 	// lastWrite is how the last write to a cluster ended.
 	lastWrite atomic.Pointer[outcome]
 
@@ -105,9 +107,16 @@ type Broker struct {
 // cannot be reached or used is an error within about 10 seconds that says what
 // to check.
 func Open(ctx context.Context, o Options) (*Broker, error) {
+	return openWith(ctx, o, func(*engine) {})
+}
+
+func openWith(ctx context.Context, o Options, prepare func(*engine)) (*Broker, error) {
 	b, err := newBroker(o)
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
+	}
+	if b.engine != nil {
+		prepare(b.engine)
 	}
 	if o.Dir != "" {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {

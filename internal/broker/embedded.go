@@ -21,6 +21,7 @@ type engine struct {
 	dir       string
 	logger    *slog.Logger
 	unguarded atomic.Bool // do not keep any of the disk free: for tests of the last byte
+	unsynced  bool        // leave the syncing to who restores
 
 	// uneasy tells that the engine has logged an error, or that something else
 	// is not as it should be: a reason to look at it.
@@ -50,7 +51,7 @@ func (e *engine) start(within time.Duration) error {
 		NoSigs:     true,
 		JetStream:  true,
 		StoreDir:   filepath.Join(e.dir, "nats"),
-		SyncAlways: true,
+		SyncAlways: !e.unsynced,
 		MaxPayload: MaxMessage,
 		// The limit that the server would choose is of what was free when it
 		// started, and stays when space returns. Ours is the disk itself.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -68,14 +69,24 @@ func (b *Broker) Publish(ctx context.Context, msgs ...*nats.Msg) (last uint64, e
 
 // write begins a write of so many bytes to the stream of a leader's term, if one
 // can succeed at the moment.
-func (b *Broker) write(ctx context.Context, size int, term *gate) (context.Context, context.CancelFunc, error) {
-	ctx, done, err := pass(ctx, b.timeout, b.writable, b.linked, term)
-	if err == nil && b.engine != nil {
-		if err = b.engine.room(size); err != nil {
-			done()
+func (b *Broker) write(ctx context.Context, size int, term *gate) (_ context.Context, done context.CancelFunc, err error) {
+	b.holding.RLock()
+	defer func() {
+		if err != nil {
+			b.holding.RUnlock()
+		}
+	}()
+	ctx, passed, err := pass(ctx, b.timeout, b.writable, b.linked, term)
+	if err != nil {
+		return nil, nil, err
+	}
+	if b.engine != nil {
+		if err := b.engine.room(size); err != nil {
+			passed()
+			return nil, nil, err
 		}
 	}
-	return ctx, done, err
+	return ctx, sync.OnceFunc(func() { passed(); b.holding.RUnlock() }), nil
 }
 
 // checkMessages makes sure that the engine takes each of the messages: a batch

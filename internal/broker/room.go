@@ -27,16 +27,33 @@ func (e *engine) room(size int) error {
 	if e.unguarded.Load() {
 		return nil
 	}
-	free, total, err := space(e.dir)
+	disk, err := DiskOf(e.dir)
 	if err != nil {
 		return nil // who cannot tell finds out by writing
 	}
-	kept := min(mostKept, total/keptShare)
 	// A batch is on disk twice while it is committed.
-	if free >= kept+2*uint64(size) {
+	if disk.Free >= disk.Reserve+2*uint64(size) {
 		return nil
 	}
-	return fmt.Errorf("the disk of %s is full: %s free, of which %s are kept for what must go on: make room", e.dir, mebibytes(free), mebibytes(kept))
+	return fmt.Errorf("the disk of %s is full: %s free, of which %s are kept for what must go on: make room", e.dir, mebibytes(disk.Free), mebibytes(disk.Reserve))
+}
+
+// Disk is how much room there is for what is kept, in bytes.
+type Disk struct {
+	Free  uint64 // to this user
+	Total uint64
+	// Reserve is how much of what is free stays so: below it the embedded engine
+	// refuses to write.
+	Reserve uint64
+}
+
+// DiskOf tells of the disk that a folder is on.
+func DiskOf(dir string) (Disk, error) {
+	free, total, err := space(dir)
+	if err != nil {
+		return Disk{}, fmt.Errorf("broker: room on the disk of %s: %w", dir, err)
+	}
+	return Disk{Free: free, Total: total, Reserve: min(mostKept, total/keptShare)}, nil
 }
 
 // roomToStart reports whether the engine can finish the batches that it had

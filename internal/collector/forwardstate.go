@@ -71,6 +71,9 @@ func newForwardMetrics(registerer prometheus.Registerer, f *Forwarder) forwardMe
 			Help: "Attempts to forward lines, by the class of the answer's status, ok for syslog that was written, or error.",
 		}, []string{"result"}),
 	}
+	for _, result := range []string{"1xx", "2xx", "3xx", "4xx", "5xx", "ok", "error"} {
+		m.attempts.WithLabelValues(result)
+	}
 	registerer.MustRegister(m.lines, m.attempts, forwardGauge{f})
 	return m
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/trailhook/trailhook/internal/search"
+	"github.com/trailhook/trailhook/internal/tracing"
 )
 
 const (
@@ -34,10 +35,12 @@ type Indexer struct {
 	purge   func(ctx context.Context, last uint64) error
 	idle    time.Duration
 	feed    *Feed
+	purging sync.RWMutex // held for writing while nothing may be taken out of the intake
 
 	mu       sync.Mutex
 	position uint64        // up to where the store has the intake
 	moved    chan struct{} // closed and replaced when position grows
+	trouble  error         // why nothing is indexed at the moment
 }
 
 // NewIndexer makes an Indexer that goes on where the store stands. It refuses
@@ -50,10 +53,12 @@ func NewIndexer(ctx context.Context, intake *Intake, store search.Store, keys *K
 	if err := intake.align(ctx, position); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
-	return &Indexer{
+	x := &Indexer{
 		intake: intake, store: store, keys: keys, metrics: metrics, logger: logger, purge: intake.purge, idle: idleTime,
 		feed: newFeed(), position: position, moved: make(chan struct{}),
-	}, nil
+	}
+	metrics.watch(x)
+	return x, nil
 }
 
 // Feed returns where those hear of records who want them as they are stored.
@@ -112,6 +117,7 @@ func (x *Indexer) insist(ctx context.Context, do func() error) {
 		err := do()
 		if err == nil && pause > 0 {
 			x.logger.Info("lines are indexed again")
+			x.note(nil)
 		}
 		if err == nil || ctx.Err() != nil {
 			return
@@ -119,6 +125,7 @@ func (x *Indexer) insist(ctx context.Context, do func() error) {
 		if pause == 0 {
 			x.logger.Error("lines cannot be indexed; they are kept in the intake and tried again", "error", err)
 		}
+		x.note(err)
 		pause = min(max(2*pause, firstPause), lastPause)
 		wait(ctx, time.After(pause))
 	}
@@ -158,7 +165,10 @@ func (x *Indexer) Flush(ctx context.Context) error {
 
 // insert stores a batch. One that has begun is finished, so that a shutdown does
 // not cost the work.
-func (x *Indexer) insert(ctx context.Context, b batch) error {
+func (x *Indexer) insert(ctx context.Context, b batch) (err error) {
+	ctx, span := tracing.Begin(ctx, "index")
+	defer func() { span.End(err) }()
+	span.Count("trailhook.lines", len(b.records))
 	before, err := x.store.Last(ctx)
 	if err != nil {
 		return err
@@ -189,9 +199,10 @@ func (x *Indexer) advance(position uint64) {
 // purgeIndexed removes from the intake what the store has. When it fails,
 // disk space is lost until the next time, nothing else.
 func (x *Indexer) purgeIndexed(ctx context.Context) {
-	if x.position == 0 {
+	if x.position == 0 || !x.purging.TryRLock() {
 		return
 	}
+	defer x.purging.RUnlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), purgeTimeout)
 	defer cancel()
 	if err := x.purge(ctx, x.position); err != nil {

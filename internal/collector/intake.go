@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/trailhook/trailhook/internal/broker"
+	"github.com/trailhook/trailhook/internal/tracing"
 )
 
 const (
@@ -77,7 +78,10 @@ func OpenIntake(ctx context.Context, b *broker.Broker) (*Intake, error) {
 // several pieces: after an error, some of it may have been taken, which a
 // retry does no harm to, for lines that come twice are stored once. Errors wrap
 // [broker.ErrUnavailable].
-func (in *Intake) Append(ctx context.Context, origin Origin, groups [][]byte) error {
+func (in *Intake) Append(ctx context.Context, origin Origin, groups [][]byte) (err error) {
+	ctx, span := tracing.Begin(ctx, "keep lines")
+	defer func() { span.End(err) }()
+	span.Count("trailhook.messages", len(groups))
 	defer in.arrivals.begin(origin.ReceivedAt)()
 	header, err := json.Marshal(origin)
 	if err != nil {

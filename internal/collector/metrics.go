@@ -16,6 +16,7 @@ type Metrics struct {
 	duplicates  prometheus.Counter
 	quarantined prometheus.Counter
 	expired     prometheus.Counter
+	registerer  prometheus.Registerer
 	verdicts    *prometheus.CounterVec
 	rejected    *prometheus.CounterVec
 	sources     *sources
@@ -25,7 +26,8 @@ type Metrics struct {
 // registerer panics.
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		sources: &sources{began: time.Now()},
+		sources:    &sources{began: time.Now()},
+		registerer: registerer,
 		received: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "trailhook_collector_lines_received_total",
 			Help: "Lines that were taken: durable in the intake and acknowledged.",
@@ -54,6 +56,13 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "trailhook_collector_requests_rejected_total",
 			Help: "Requests of which no line was acknowledged, by reason.",
 		}, []string{"reason"}),
+	}
+	// All of them from the start: a series that begins with 1 shows no increase.
+	for _, verdict := range []audit.Verdict{audit.Unsigned, audit.Valid, audit.Invalid, audit.UnknownKey} {
+		m.verdicts.WithLabelValues(verdict.String())
+	}
+	for _, reason := range []string{"busy", "canceled", "event", "header", "incomplete", "method", "too_large", "unauthorized", "unavailable", "undecodable"} {
+		m.rejected.WithLabelValues(reason)
 	}
 	registerer.MustRegister(m.received, m.stored, m.duplicates, m.quarantined, m.expired, m.verdicts, m.rejected)
 	return m

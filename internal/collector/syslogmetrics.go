@@ -27,6 +27,15 @@ func newSyslogMetrics(registerer prometheus.Registerer, connections *atomic.Int6
 			Help: "Faults in the framing of syslog connections, by kind; what came is kept.",
 		}, []string{"fault"}),
 	}
+	for _, transport := range []string{"tcp", "tls", "udp"} {
+		m.messages.WithLabelValues(transport)
+	}
+	for _, reason := range []string{"udp_no_room", "shutdown"} {
+		m.dropped.WithLabelValues(reason)
+	}
+	for _, f := range []fault{outOfStep, tooLong, halfFrame} {
+		m.faults.WithLabelValues(string(f))
+	}
 	registerer.MustRegister(m.messages, m.dropped, m.faults, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "trailhook_collector_syslog_connections",
 		Help: "Open syslog connections.",

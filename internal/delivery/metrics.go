@@ -32,6 +32,9 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 			Help: "Requests to webhook endpoints, by the class of the answer's status or error.",
 		}, []string{"result"}),
 	}
+	for _, result := range []string{"1xx", "2xx", "3xx", "4xx", "5xx", "error"} { // from the start: a series that begins with 1 shows no increase
+		m.attempts.WithLabelValues(result)
+	}
 	registerer.MustRegister(m.delivered, m.lost, m.setAside, m.attempts)
 	return m
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/trailhook/trailhook/internal/journal"
 	"github.com/trailhook/trailhook/internal/outbound"
+	"github.com/trailhook/trailhook/internal/tracing"
 )
 
 // verdict is what became of one request.
@@ -51,6 +52,9 @@ func (w *worker) post(ctx context.Context, before setting, request outbound.Requ
 func (m *Manager) post(ctx context.Context, request outbound.Request, changed, failing func() bool) verdict {
 	var watching sync.WaitGroup
 	defer watching.Wait()
+	ctx, span := tracing.Begin(ctx, "deliver")
+	defer span.End(nil)
+	span.Count("trailhook.request_bytes", len(request.Body))
 	sending, cancel := outlive(ctx, shutdownGrace)
 	defer cancel()
 	retrying := false
@@ -72,8 +76,10 @@ func (m *Manager) post(ctx context.Context, request outbound.Request, changed, f
 	}
 	v := verdict{}
 	v.code, v.message = outbound.Describe(response, err)
+	span.Count("http.response.status_code", v.code)
 	if !v.taken() {
 		v.phase = outbound.FailedPhase(err)
+		span.Fail(v.message)
 	}
 	return v
 }

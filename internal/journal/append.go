@@ -9,6 +9,7 @@ import (
 
 	"github.com/trailhook/trailhook/audit"
 	"github.com/trailhook/trailhook/internal/broker"
+	"github.com/trailhook/trailhook/internal/tracing"
 )
 
 const (
@@ -48,10 +49,13 @@ type frame struct {
 // [broker.ErrUnavailable]; the events were then not written, or, after a
 // time-out, may have been. An event that cannot be is an [EventError],
 // and then nothing was written.
-func (j *Journal) Append(ctx context.Context, region string, events ...audit.Event) error {
+func (j *Journal) Append(ctx context.Context, region string, events ...audit.Event) (err error) {
 	if len(events) == 0 {
 		return nil
 	}
+	ctx, span := tracing.Begin(ctx, "record")
+	defer func() { span.End(err) }()
+	span.Count("trailhook.events", len(events))
 	pending, err := newPending(region, events)
 	if err != nil {
 		return err
@@ -220,8 +224,10 @@ func (j *Journal) settle(p *parcel, ack broker.Ack) {
 	err := ack.Err
 	if err != nil {
 		err = fmt.Errorf("journal: append: %w", err)
+		j.usage.refused.Add(uint64(p.events))
 	} else {
 		j.announce(p.subject, ack.Sequence)
+		j.usage.recorded.Add(uint64(p.events))
 	}
 	for _, a := range p.appends {
 		// The parts of a large append share their fate: the last one tells it.

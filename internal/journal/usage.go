@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,6 +61,8 @@ func (j *Journal) whenFull() string {
 type usage struct {
 	mu  sync.Mutex
 	now Usage
+
+	recorded, refused atomic.Uint64 // events
 }
 
 // watchUsage looks at intervals, and logs when the journal becomes nearly full
@@ -105,12 +108,17 @@ func (j *Journal) lookAtUsage(ctx context.Context) {
 var (
 	bytesDesc = prometheus.NewDesc("trailhook_journal_bytes", "Bytes that the journal holds.", nil, nil)
 	limitDesc = prometheus.NewDesc("trailhook_journal_max_bytes", "Bytes that the journal may hold; 0 means no limit.", nil, nil)
+
+	recordedDesc = prometheus.NewDesc("trailhook_journal_events_recorded_total", "Events that this process has made durable.", nil, nil)
+	refusedDesc  = prometheus.NewDesc("trailhook_journal_events_refused_total", "Events that could not be made durable; what they tell of was refused.", nil, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (u *usage) Describe(descs chan<- *prometheus.Desc) {
 	descs <- bytesDesc
 	descs <- limitDesc
+	descs <- recordedDesc
+	descs <- refusedDesc
 }
 
 // Collect implements [prometheus.Collector].
@@ -120,4 +128,6 @@ func (u *usage) Collect(metrics chan<- prometheus.Metric) {
 	u.mu.Unlock()
 	metrics <- prometheus.MustNewConstMetric(bytesDesc, prometheus.GaugeValue, float64(now.Bytes))
 	metrics <- prometheus.MustNewConstMetric(limitDesc, prometheus.GaugeValue, float64(now.MaxBytes))
+	metrics <- prometheus.MustNewConstMetric(recordedDesc, prometheus.CounterValue, float64(u.recorded.Load()))
+	metrics <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(u.refused.Load()))
 }

@@ -54,6 +54,9 @@ func newRateLimits(r Rates, metrics prometheus.Registerer) *rateLimits {
 			Name: "trailhook_api_limited_total", Help: "Requests answered with 429, by the limit that they were over.",
 		}, []string{"limit"}),
 	}
+	for _, limit := range []string{"requests", "token", "failures"} { // from the start: a series that begins with 1 shows no increase
+		l.refused.WithLabelValues(limit)
+	}
 	if metrics != nil {
 		metrics.MustRegister(l.refused)
 	}

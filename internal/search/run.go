@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/trailhook/trailhook/internal/tracing"
 )
 
 // Search is a query with everything else that its answer depends on.
@@ -45,7 +47,9 @@ func (f Found) Size() int { return f.row.size() }
 // The store filters, orders and groups, and the stages run here, as [Evaluate] has
 // them and within what the setting lets them hold. When ctx ends, the search does,
 // with the cause.
-func (s Search) Run(ctx context.Context, store Store, each func(Found) error) (*Table, error) {
+func (s Search) Run(ctx context.Context, store Store, each func(Found) error) (_ *Table, err error) {
+	ctx, span := tracing.Begin(ctx, "search")
+	defer func() { span.End(err) }()
 	table, err := s.run(ctx, store, each)
 	if err != nil && ctx.Err() != nil {
 		return nil, context.Cause(ctx) // rather than how the store puts it

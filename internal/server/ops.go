@@ -1,9 +1,11 @@
 package server
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
@@ -12,22 +14,53 @@ import (
 func (s *Server) opsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, "alive")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := s.broker.Healthy(); err != nil {
-			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ready")
-		if s.platform != nil {
-			if warning := s.platform.journal.Warning(); warning != "" {
-				fmt.Fprintln(w, "warning:", warning)
-			}
-		}
-	})
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
 	return mux
+}
+
+// healthz answers as long as the process does. What would end it ends it, so there
+// is nothing else to ask.
+func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
+	if wantsJSON(r) {
+		answerJSON(w, http.StatusOK, map[string]any{"alive": true, "version": s.config.Version})
+		return
+	}
+	fmt.Fprintln(w, "alive")
+}
+
+// readyz says whether the server can do what it answers for, with 200 or 503, and
+// how each part stands: in lines of text, or in JSON for who asks for that in
+// Accept or with ?format=json.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	told, status, word := s.readiness(r.Context()), http.StatusOK, "ready"
+	if !told.Ready {
+		status, word = http.StatusServiceUnavailable, "not ready"
+	}
+	if wantsJSON(r) {
+		answerJSON(w, status, told)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, word)
+	for _, p := range told.Parts {
+		if p.Reason == "" {
+			fmt.Fprintf(w, "%s: %s\n", p.Name, p.Status)
+		} else {
+			fmt.Fprintf(w, "%s: %s: %s\n", p.Name, p.Status, p.Reason)
+		}
+	}
+}
+
+func wantsJSON(r *http.Request) bool {
+	return r.URL.Query().Get("format") == "json" || strings.Contains(r.Header.Get("Accept"), "application/json")
+}
+
+func answerJSON(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value) // who does not hear it has gone
 }
 
 // writeSecret writes a file that only this user can read, in place of any

@@ -33,7 +33,7 @@ func (s *Server) startPlatform(ctx context.Context) (*platform, error) {
 		p.close()
 		return nil, err
 	}
-	running, cancel := context.WithCancel(context.Background())
+	running, cancel := context.WithCancel(s.tracer.Into(context.Background()))
 	p.cancel = cancel
 	go func() {
 		defer close(p.ended)

@@ -15,15 +15,18 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/trailhook/trailhook/internal/backup"
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/konnect"
 	"github.com/trailhook/trailhook/internal/outbound"
 	"github.com/trailhook/trailhook/internal/search/clickhouse"
+	"github.com/trailhook/trailhook/internal/tracing"
 )
 
 // Config says how a server is to run. Addresses are host:port; port 0 takes a
@@ -120,6 +123,9 @@ type Server struct {
 	syslog        *syslogDoors
 	ops           *listener
 	failed        chan error
+	phase         atomic.Int32 // a phase
+	tracer        *tracing.Tracer
+	control       *controlSocket
 	shutdownOnce  sync.Once
 	shutdownError error
 }
@@ -139,6 +145,9 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 		metrics: prometheus.NewRegistry(),
 		failed:  make(chan error, 8),
 	}
+	if err := backup.CheckFinished(config.DataDir); err != nil {
+		return nil, err
+	}
 	if config.Broker.URLs != "" && config.SIEMAddr != "" {
 		return nil, errors.New("--nats: the SIEM's side is one process, which a cluster cannot share: " +
 			"start this process with --only platform, and the SIEM's side as one of its own with --only collector and without --nats")
@@ -148,7 +157,11 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 			s.Shutdown()
 		}
 	}()
-	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), gauges{s})
+	counted := newRequests(s.metrics)
+	if s.tracer, err = tracing.Open(ctx, config.Version, s.logger); err != nil {
+		return nil, err
+	}
 	s.config.Broker.Dir, s.config.Broker.Logger = config.DataDir, s.logger
 	if s.broker, err = broker.Open(ctx, s.config.Broker); err != nil {
 		return nil, err
@@ -177,6 +190,10 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 	if s.ops, err = s.listen(config.OpsAddr, "", false); err != nil {
 		return nil, fmt.Errorf("--ops-addr: %w", err)
 	}
+	// At once: a start that takes its time, with much on disk, is alive and not ready.
+	if s.ops != nil {
+		s.serve(s.ops, s.opsHandler(), defaults)
+	}
 	s.APIURL, s.SIEMURL, s.OpsURL = s.api.url(), s.collect.url(), s.ops.url()
 	if s.collect != nil {
 		if s.siem, err = s.startSIEM(ctx); err != nil {
@@ -192,17 +209,16 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 		if err = s.openConsole(); err != nil {
 			return nil, err
 		}
-		s.serve(s.collect, s.siem.handler, defaults)
+		s.serve(s.collect, s.observe(counted, siemPurpose, s.siem.handler), defaults)
 	}
 	if s.platform != nil {
-		s.serve(s.api, s.platform.handler, defaults)
+		s.serve(s.api, s.observe(counted, apiPurpose, s.platform.handler), defaults)
 		if err := s.startProxy(); err != nil {
 			return nil, err
 		}
 	}
-	if s.ops != nil {
-		s.serve(s.ops, s.opsHandler(), defaults)
-	}
+	s.phase.Store(int32(serving))
+	s.control = s.listenControl()
 	return s, nil
 }
 
@@ -220,6 +236,8 @@ func (s *Server) Shutdown() error {
 
 func (s *Server) shutdown() error {
 	var errs []error
+	s.phase.Store(int32(stopping))
+	s.control.stop()
 	// Our own idle connections would have the listeners wait for them.
 	s.closeIdle()
 	errs = append(errs, s.proxy.stop()) // its requests are recorded by the platform's half
@@ -244,6 +262,7 @@ func (s *Server) shutdown() error {
 	if s.broker != nil {
 		s.broker.Close()
 	}
+	s.tracer.Close()
 	return errors.Join(errs...)
 }
 

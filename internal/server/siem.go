@@ -40,7 +40,7 @@ func (s *Server) startSIEM(ctx context.Context) (*siem, error) {
 	if err := p.open(ctx, s); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
-	running, cancel := context.WithCancel(context.Background())
+	running, cancel := context.WithCancel(s.tracer.Into(context.Background()))
 	p.cancel = cancel
 	p.running.Go(func() {
 		if err := p.indexer.Run(running); err != nil {

@@ -17,6 +17,7 @@ import (
 // trust.
 type encryption struct {
 	config *tls.Config    // nil: they are not
+	shown  *certificate   // nil: none
 	roots  *x509.CertPool // nil: the system's
 	caFile string
 }
@@ -45,14 +46,14 @@ func openEncryption(c Config) (*encryption, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--tls: %w", err)
 	}
-	return &encryption{config: serverConfig(shown)}, nil
+	return &encryption{config: serverConfig(shown), shown: shown}, nil
 }
 
 // openAuto makes certificates with an authority of our own in the data
 // directory. Requests of our own trust it beside the system's: a webhook may
 // lead to this very server or to any other.
 func openAuto(c Config) (*encryption, error) {
-	hosts := []string{"localhost", "*.api.localhost", "*.api.konghq.com", "127.0.0.1", "::1"}
+	hosts := []string{"localhost", "*.api.localhost", "*.api.konghq.com", "*.api.konghq.localhost", "127.0.0.1", "::1"}
 	for _, address := range append([]string{c.APIAddr, c.SIEMAddr}, c.SyslogTLSAddrs...) {
 		host, _, err := net.SplitHostPort(address)
 		if ip := net.ParseIP(host); err == nil && host != "" && !ip.IsUnspecified() && !ip.IsLoopback() && host != "localhost" {
@@ -83,7 +84,7 @@ func openAuto(c Config) (*encryption, error) {
 		return nil, fmt.Errorf("--tls auto: %w", err)
 	}
 	roots.AppendCertsFromPEM(own)
-	return &encryption{config: serverConfig(shown), roots: roots, caFile: ca.File()}, nil
+	return &encryption{config: serverConfig(shown), shown: shown, roots: roots, caFile: ca.File()}, nil
 }
 
 func serverConfig(shown *certificate) *tls.Config {

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -45,10 +46,12 @@ type Store struct {
 	pageSize int // of a search
 	rowGroup int // rows that the engine compresses together
 
-	writing sync.Mutex // held by Insert, Expire and Close
+	path    string
+	writing sync.Mutex // held by Insert, Expire, Copy and Close
 	writer  *sql.Conn
-	state   state // guarded by writing
-	logged  int   // rows since the last checkpoint
+	state   state    // guarded by writing
+	logged  int      // rows since the last checkpoint
+	copied  *os.File // the database, for Copy; nil until it is called
 	rows    *writer
 
 	identities *identities
@@ -120,7 +123,7 @@ func open(ctx context.Context, path string, logger *slog.Logger, set settings) (
 	}
 	filling, stop := context.WithCancel(context.Background())
 	s := &Store{
-		db: sql.OpenDB(connector), logger: logger, pageSize: pageSize, rowGroup: rowGroup, rows: newWriter(),
+		db: sql.OpenDB(connector), path: path, logger: logger, pageSize: pageSize, rowGroup: rowGroup, rows: newWriter(),
 		identities: newIdentities(set.identityBytes), traces: newTraces(traceBytes), stop: stop,
 	}
 	if err := s.prepare(ctx); err != nil {
@@ -278,7 +281,11 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		s.writer.Close() // only gives it back to db, or says that it was
 	}
-	if err := s.db.Close(); err != nil {
+	err := s.db.Close()
+	if s.copied != nil {
+		s.copied.Close()
+	}
+	if err != nil {
 		return fmt.Errorf("close search store: %w", err)
 	}
 	return nil
