@@ -21,10 +21,11 @@ ENV TRAILHOOK_DATA_DIR=/var/lib/trailhook \
     TRAILHOOK_API_ADDR=0.0.0.0:8080 \
     TRAILHOOK_SIEM_ADDR=0.0.0.0:8090 \
     TRAILHOOK_SYSLOG_ADDR=0.0.0.0:8071 \
+    TRAILHOOK_PROXY_ADDR=0.0.0.0:8000 \
     TRAILHOOK_OPS_ADDR=0.0.0.0:9091 \
     TRAILHOOK_LOG_FORMAT=json
 VOLUME /var/lib/trailhook
-EXPOSE 8080 8090 8071/tcp 8071/udp 9091
+EXPOSE 8000 8080 8090 8071/tcp 8071/udp 9091
 HEALTHCHECK --interval=30s --timeout=15s --start-period=2m CMD ["/usr/bin/trailhook", "health"]
 ENTRYPOINT ["/usr/bin/trailhook"]
 CMD ["serve"]

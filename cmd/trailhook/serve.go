@@ -29,7 +29,7 @@ type serveCommand struct {
 	ProxyTLSAddr         string `name:"proxy-tls-addr" help:"Address of the data plane over TLS, with the certificate of --tls." env:"TRAILHOOK_PROXY_TLS_ADDR" placeholder:"ADDR"`
 	ProxyControlPlane    string `help:"Control plane that the data plane serves: its name in the first organization, or its id. Until it exists every request is answered with 503." default:"quickstart" env:"TRAILHOOK_PROXY_CONTROL_PLANE" placeholder:"NAME"`
 	ProxyControlPlaneURL string `name:"proxy-control-plane-url" help:"API of another server, whose control plane (by its id) the data plane serves; its token is in TRAILHOOK_PROXY_CONTROL_PLANE_TOKEN. The last configuration is kept for when that server is away." env:"TRAILHOOK_PROXY_CONTROL_PLANE_URL" placeholder:"URL"`
-	ProxyToken           string `hidden:"" name:"proxy-control-plane-token" env:"TRAILHOOK_PROXY_CONTROL_PLANE_TOKEN"`
+	ProxyToken           string `hidden:"" help:"Token that may read that control plane; in the environment, where other users of the machine do not see it." name:"proxy-control-plane-token" env:"TRAILHOOK_PROXY_CONTROL_PLANE_TOKEN"`
 
 	APIURL  string `name:"api-url" help:"URL by which clients reach the API, where it is not the address." env:"TRAILHOOK_API_URL" placeholder:"URL"`
 	SIEMURL string `name:"siem-url" help:"URL by which clients reach the SIEM's side; the sources' URLs begin with it." env:"TRAILHOOK_SIEM_URL" placeholder:"URL"`

@@ -161,7 +161,7 @@ type browser struct {
 }
 
 func (s *stand) browser() *browser {
-	return &browser{t: s.t, handler: s.mux, cookies: map[string]*http.Cookie{}}
+	return &browser{t: s.t, handler: s.console.Over(s.mux), cookies: map[string]*http.Cookie{}}
 }
 
 // signedIn is a browser that has signed in with the admin's key.

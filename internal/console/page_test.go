@@ -190,6 +190,9 @@ func TestThePathsOfTheConsoleAreItsOwnOnly(t *testing.T) {
 			t.Errorf("GET %s: %d, want %d", path, w.Code, want)
 		}
 	}
+	if w := b.get("/nothing", "Accept", "text/html,*/*;q=0.8", "Sec-Fetch-Mode", "navigate"); w.Code != 404 || !strings.Contains(w.Body.String(), "There is no such page") {
+		t.Errorf("GET /nothing in a browser: %d %s", w.Code, w.Body)
+	}
 	if w := b.do("POST", "/", nil); w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST /: %d", w.Code)
 	}
@@ -239,7 +242,7 @@ func TestTheConsoleImportsNeitherHalf(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, dep := range strings.Fields(string(out)) {
-		if name, ours := strings.CutPrefix(dep, module); ours && !slices.Contains([]string{"audit", "internal/search", "internal/console"}, name) {
+		if name, ours := strings.CutPrefix(dep, module); ours && !slices.Contains([]string{"audit", "internal/search", "internal/tracing", "internal/console"}, name) {
 			t.Errorf("it imports %s", name)
 		}
 	}

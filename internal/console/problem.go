@@ -93,6 +93,8 @@ func (v *visit) problemOf(err error) *problem {
 		return &problem{http.StatusRequestEntityTooLarge, "This form was not accepted", sentence(errForm.Error()), "Go back and shorten what you sent.", "", nil}
 	case errors.Is(err, errSignedOut):
 		return &problem{http.StatusUnauthorized, "Signed out", sentence(errSignedOut.Error()), "Reload the page to sign in again.", "", nil}
+	case errors.Is(err, errNoPage):
+		return &problem{http.StatusNotFound, "There is no such page", sentence(errNoPage.Error()), "Check the address, or go on by the links of this page.", "", nil}
 	case errors.Is(err, context.Canceled):
 		return &problem{http.StatusServiceUnavailable, "Cancelled", "The request was cancelled.", "Reload the page to try again.", "", nil}
 	}

@@ -209,7 +209,7 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 		if err = s.openConsole(); err != nil {
 			return nil, err
 		}
-		s.serve(s.collect, s.observe(counted, siemPurpose, s.siem.handler), defaults)
+		s.serve(s.collect, s.observe(counted, siemPurpose, s.siem.console.Over(s.siem.handler)), defaults)
 	}
 	if s.platform != nil {
 		s.serve(s.api, s.observe(counted, apiPurpose, s.platform.handler), defaults)

@@ -189,7 +189,9 @@ func TestAnAlertThatFiresIsShownWithItsPosts(t *testing.T) {
 	}
 	values := map[string]float64{}
 	for _, f := range families {
-		values[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue() + f.GetMetric()[0].GetCounter().GetValue() + float64(f.GetMetric()[0].GetHistogram().GetSampleCount())
+		for _, m := range f.GetMetric() {
+			values[f.GetName()] += m.GetGauge().GetValue() + m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
 	}
 	if values["trailhook_alerts_firing"] != 1 || values["trailhook_alert_notifications_pending"] != 0 ||
 		values["trailhook_alert_notifications_total"] < 1 || values["trailhook_alert_evaluations_total"] < 1 || values["trailhook_alert_evaluation_seconds"] < 1 {
