@@ -2,7 +2,8 @@
 // audit-log webhooks. It does no input or output.
 //
 // What follows is the reference of the format. Kong documents it in part; where its pages are silent or contradict each
-// other, this is what Trailhook does, and what it promises to go on doing.
+// other, this is what Trailhook does, and what it promises to go on doing. docs/formats.md has it for receivers, with
+// batches, and verification by other tools.
 //
 // # Promises
 //

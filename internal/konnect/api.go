@@ -235,7 +235,7 @@ func register[I, O any](a *API, r route, handler func(context.Context, *I) (*O, 
 		DefaultStatus: r.status, MaxBodyBytes: maxBody + 1, Tags: []string{r.tag},
 	}
 	if r.action != "" {
-		operation.Security = secured()
+		demand(&operation, r.action, r.resource)
 		operation.Middlewares = huma.Middlewares{a.guard(r.action, r.resource)}
 	}
 	handle(a, operation, handler)

@@ -29,7 +29,7 @@ func (a *API) configurationRoutes() {
 	}
 	text := &huma.Schema{Type: huma.TypeString}
 	op := huma.Operation{
-		OperationID: "get-configuration", Method: http.MethodGet, Path: path, Tags: []string{coreTag}, Security: secured(),
+		OperationID: "get-configuration", Method: http.MethodGet, Path: path, Tags: []string{coreTag},
 		Summary: "Retrieve all core entities of a control plane, as they are at one moment",
 		Parameters: []*huma.Param{
 			{Name: "controlPlaneId", In: "path", Required: true, Schema: text},
@@ -41,6 +41,7 @@ func (a *API) configurationRoutes() {
 			"304": {Description: "They are as the caller has them.", Headers: map[string]*huma.Header{"ETag": {Schema: text}}},
 		},
 	}
+	demand(&op, registry.Retrieve, resource)
 	a.huma.OpenAPI().AddOperation(&op)
 	a.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
 		if problem := a.admit(r, registry.Retrieve, resourcePath(resource, r)); problem != nil {

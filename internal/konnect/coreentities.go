@@ -108,12 +108,12 @@ func (a *API) coreRoutes(kind entity.Kind, n *nest, all string) {
 // mountCore serves an operation. Its requests are admitted, recorded and
 // limited as all others of the API are.
 func (a *API) mountCore(op huma.Operation, action, path string, template coreCall, serve func(coreCall) (any, error)) {
-	op.Security = secured()
 	success := op.DefaultStatus
 	resource := coreResource + path
 	if strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/schemas/") {
 		resource = coreResource + "/schemas"
 	}
+	demand(&op, action, resource)
 	a.huma.OpenAPI().AddOperation(&op)
 	a.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
 		if problem := a.admit(r, action, resourcePath(resource, r)); problem != nil {

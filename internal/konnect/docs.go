@@ -53,6 +53,7 @@ type docsGroup struct {
 
 type docsOperation struct {
 	ID, Method, Path, Summary, Description string
+	Permission                             any // a text, or nil where none is asked for
 	Secured                                bool
 	Parameters                             []docsProperty
 	Request                                []docsBody
@@ -105,6 +106,7 @@ func operationsOf(item *huma.PathItem) []*huma.Operation {
 func showOperation(schemas huma.Registry, op *huma.Operation) docsOperation {
 	shown := docsOperation{
 		ID: op.OperationID, Method: op.Method, Path: op.Path, Summary: op.Summary, Description: op.Description, Secured: len(op.Security) > 0,
+		Permission: op.Extensions[permissionMember],
 	}
 	for _, p := range op.Parameters {
 		shown.Parameters = append(shown.Parameters, docsProperty{Name: p.Name, In: p.In, Type: typeOf(schemas, p.Schema), Doc: p.Description, Required: p.Required})

@@ -16,7 +16,7 @@ import (
 // The operation tells the OpenAPI document what h takes and answers; what the
 // API itself answers is added. h bounds and reads the body itself.
 func (a *API) Mount(operation huma.Operation, action, resource string, h http.Handler) {
-	operation.Security = secured()
+	demand(&operation, action, resource)
 	a.huma.OpenAPI().AddOperation(&operation)
 	pattern := operation.Method + " " + operation.Path
 	a.mounted[pattern] = true

@@ -83,8 +83,16 @@ func problemsOf(op *huma.Operation) []int {
 	return statuses
 }
 
-// secured is the requirement of a token.
-func secured() []map[string][]string { return []map[string][]string{{bearerAuth: {}}} }
+// permissionMember is the member of an operation that names what its caller must be
+// allowed to do: "list control-planes". {parameters} are those of the path.
+const permissionMember = "x-permission"
+
+// demand has the document say that an operation needs a token, and the permission
+// to do the action on the resource.
+func demand(op *huma.Operation, action, resource string) {
+	op.Security = []map[string][]string{{bearerAuth: {}}}
+	op.Extensions = map[string]any{permissionMember: action + " " + resource}
+}
 
 // documentRoutes serves the document and the page made of it. They are the same
 // for everybody, so nobody is asked who he is, and a look leaves no events.

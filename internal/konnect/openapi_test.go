@@ -111,8 +111,8 @@ func TestEveryEndpointIsInTheDocument(t *testing.T) {
 			t.Errorf("%s: not documented", e.request)
 			continue
 		}
-		if len(op.Security) != 1 || op.Summary == "" || len(op.Tags) != 1 {
-			t.Errorf("%s: security %v, summary %q, tags %v", e.request, op.Security, op.Summary, op.Tags)
+		if permission, _ := op.Extensions[permissionMember].(string); len(op.Security) != 1 || op.Summary == "" || len(op.Tags) != 1 || permission == "" {
+			t.Errorf("%s: security %v, summary %q, tags %v, permission %q", e.request, op.Security, op.Summary, op.Tags, permission)
 		}
 		for _, status := range []string{"401", "403", "429", "500", "503"} {
 			if r := op.Responses[status]; r == nil || r.Description == "" || r.Content["application/problem+json"] == nil {
@@ -187,7 +187,7 @@ func TestThePageShowsEveryOperationAndLoadsNothing(t *testing.T) {
 			ids[op.OperationID] = true
 		}
 	}
-	for _, want := range []string{"page[size]", "data[].log_format", "one of cef | json | cps", "No token is needed", `lang="en"`} {
+	for _, want := range []string{"page[size]", "data[].log_format", "one of cef | json | cps", "No token is needed", "the permission to <code>list control-planes</code>", `lang="en"`} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("the page lacks %q", want)
 		}

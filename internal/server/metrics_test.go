@@ -14,7 +14,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-var update = flag.Bool("update", false, "write the metrics' reference anew")
+var update = flag.Bool("update", false, "write the references anew")
 
 const metricsFile = "../../docs/metrics.md"
 

@@ -111,62 +111,13 @@ func (a *API) Close() {
 	a.jobs.Close()
 }
 
-// endpoint is what there is at a path.
-type endpoint struct {
-	resource string // in permission checks and their events: segments in braces stand for the path's values
-	access   access
-	methods  map[string]handler
-}
-
-// handler answers a request that is let through. An error is answered by the
-// caller, in the shape of problem.
-type handler func(w http.ResponseWriter, r *http.Request) error
-
 // Routes registers the API's paths.
 func (a *API) Routes(mux *http.ServeMux) {
-	type methods = map[string]handler
-	for path, e := range map[string]endpoint{
-		"/api/v1/collectors": {"collectors", readable,
-			methods{"GET": a.listCollectors, "POST": a.createCollector}},
-		"/api/v1/collectors/{id}": {"collectors/{id}", readable,
-			methods{"GET": a.getCollector, "PUT": a.updateCollector, "DELETE": a.deleteCollector}},
-		"/api/v1/collectors/{id}/sources": {"collectors/{id}/sources", readable,
-			methods{"GET": a.listSources, "POST": a.createSource}},
-		"/api/v1/collectors/{id}/sources/{sid}": {"collectors/{id}/sources/{sid}", readable,
-			methods{"GET": a.getSource, "PUT": a.updateSource, "DELETE": a.deleteSource}},
-		"/api/v1/accessKeys": {"accessKeys", closed,
-			methods{"GET": a.listAccessKeys, "POST": a.createAccessKey}},
-		"/api/v1/accessKeys/{id}": {"accessKeys/{id}", closed,
-			methods{"PUT": a.updateAccessKey, "DELETE": a.deleteAccessKey}},
-		"/api/v1/search/jobs": {"search/jobs", searchable,
-			methods{"POST": a.createSearchJob}},
-		"/api/v1/search/jobs/{id}": {"search/jobs/{id}", searchable,
-			methods{"GET": a.getSearchJob, "DELETE": a.deleteSearchJob}},
-		"/api/v1/search/jobs/{id}/messages": {"search/jobs/{id}", searchable,
-			methods{"GET": a.getSearchJobMessages}},
-		"/api/v1/search/jobs/{id}/records": {"search/jobs/{id}", searchable,
-			methods{"GET": a.getSearchJobRecords}},
-		"/trailhook/v1/search": {"search", searchable,
-			methods{"GET": a.search}},
-		"/trailhook/v1/tail": {"search", searchable,
-			methods{"GET": a.tail}},
-		"/trailhook/v1/sources/statistics": {"sources", readable,
-			methods{"GET": a.listStatistics}},
-		"/trailhook/v1/sources/{sid}/statistics": {"sources/{sid}", readable,
-			methods{"GET": a.getStatistics}},
-		"/trailhook/v1/me": {"me", personal,
-			methods{"GET": a.getMe}},
-		"/trailhook/v1/searches": {"searches", readable,
-			methods{"GET": a.listSearches, "POST": a.createSearch}},
-		"/trailhook/v1/searches/{id}": {"searches/{id}", readable,
-			methods{"GET": a.getSearch, "PUT": a.updateSearch, "DELETE": a.deleteSearch}},
-		"/trailhook/v1/searches/{id}/test": {"searches/{id}/test", readable,
-			methods{"POST": a.testSearch}},
-		"/api/v1/":       {},
-		"/trailhook/v1/": {},
-	} {
+	for path, e := range a.endpoints() {
 		mux.Handle(path, a.serve(e))
 	}
+	mux.Handle("/api/v1/", a.serve(endpoint{}))
+	mux.Handle("/trailhook/v1/", a.serve(endpoint{}))
 }
 
 // serve answers the requests of a path. Who has no key learns nothing about what
@@ -187,37 +138,6 @@ func (a *API) serve(e endpoint) http.Handler {
 		}
 		c.WriteHeader(http.StatusOK) // in case that nothing was written
 	})
-}
-
-// find returns the handler of a request.
-func (e endpoint) find(c *call, r *http.Request) (handler, error) {
-	if len(e.methods) == 0 {
-		return nil, &problem{http.StatusNotFound, "not_found", "there is nothing at " + r.URL.Path}
-	}
-	handle, ok := e.methods[method(r)]
-	if !ok {
-		c.Header().Set("Allow", allowed(e.methods))
-		return nil, &problem{http.StatusMethodNotAllowed, "method_not_allowed", "this path takes " + allowed(e.methods)}
-	}
-	return handle, nil
-}
-
-func method(r *http.Request) string {
-	if r.Method == http.MethodHead {
-		return http.MethodGet
-	}
-	return r.Method
-}
-
-// allowed lists the methods in a fixed order.
-func allowed(methods map[string]handler) string {
-	var list []string
-	for _, method := range [...]string{"GET", "POST", "PUT", "DELETE"} {
-		if _, ok := methods[method]; ok {
-			list = append(list, method)
-		}
-	}
-	return strings.Join(list, ", ")
 }
 
 // problem is an error as it is answered.
