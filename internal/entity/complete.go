@@ -58,10 +58,13 @@ func automatic(k Kind, d Document, now float64) Document {
 	if _, has := d["updated_at"]; has {
 		d["updated_at"] = now
 	}
-	if k == KeyAuths && d["key"] == nil {
+	if k != KeyAuths {
+		return d
+	}
+	if d["key"] == nil {
 		d["key"] = newKey()
 	}
-	return d
+	return d.withEnd(now)
 }
 
 // Merge makes the change to an entity that a PATCH asks for: fields are
@@ -83,7 +86,14 @@ func (k Kind) Merge(old, change Document, now int64) (Document, error) {
 	if _, given := change["created_at"]; !given {
 		merged["created_at"] = old["created_at"]
 	}
-	return k.Complete(merged, now)
+	if _, given := change[endsAt]; !given { // which no client can
+		delete(merged, endsAt)
+	}
+	made, err := k.Complete(merged, now)
+	if _, given := change[timeToLive]; err == nil && !given && old.Ends() != 0 {
+		made[endsAt] = old[endsAt]
+	}
+	return made, err
 }
 
 func mergeRecords(old, change map[string]any) map[string]any {

@@ -19,6 +19,7 @@ func keyAuthFields() []Field {
 		integer("created_at", 0, maxTime),
 		required(foreign("consumer", Consumers)),
 		text("key", notEmpty), // made up where it is left out
+		integer(timeToLive, 0, maxTimeToLive),
 		tagsField(),
 	}
 }

@@ -39,6 +39,48 @@ func TestWhatIsCompleteStaysAsItIs(t *testing.T) {
 	}
 }
 
+func TestAKeyEndsWhenItsTimeToLiveIsOver(t *testing.T) {
+	of := Document{"consumer": ReferenceTo("11111111-1111-4111-8111-111111111111"), "key": "k"}
+	made := func(d Document, err error) Document {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	key := made(KeyAuths.Complete(of.With("ttl", 100.0), 1000))
+	renamed := made(KeyAuths.Merge(key, Document{"tags": texts("a")}, 1050))
+	again := made(KeyAuths.Merge(key, Document{"ttl": 10.0}, 1050))
+	for name, test := range map[string]struct {
+		key  Document
+		ends int64
+		left any // of its time, at 1060
+	}{
+		"written once":                   {key, 1100, 40.0},
+		"changed":                        {renamed, 1100, 40.0},
+		"changed with a time of its own": {again, 1060, 0.0},
+		"made everlasting":               {made(KeyAuths.Merge(key, Document{"ttl": nil}, 1050)), 0, nil},
+		"replaced":                       {made(KeyAuths.Complete(of, 1050)), 0, nil},
+		"with none":                      {made(KeyAuths.Complete(of.With("ttl", 0.0), 1000)), 0, nil},
+	} {
+		shown := test.key.Shown(1060)
+		if test.key.Ends() != test.ends || shown["ttl"] != test.left || len(shown) != len(KeyAuths.Fields()) {
+			t.Errorf("%s: ends at %d, shown as %v", name, test.key.Ends(), shown)
+		}
+		if test.ends != 0 && (test.key.Ended(test.ends-1) || !test.key.Ended(test.ends)) {
+			t.Errorf("%s: it does not end at %d", name, test.ends)
+		}
+	}
+	for _, wrong := range []Document{of.With("ttl", -1.0), of.With("ttl", 1e9), of.With("ends_at", 5.0)} {
+		if _, err := KeyAuths.Complete(wrong, 1); err == nil {
+			t.Errorf("taken: %v", wrong)
+		}
+	}
+	if _, err := KeyAuths.Merge(key, Document{"ends_at": 1e9}, 1); err == nil {
+		t.Error("a client can set when a key ends")
+	}
+}
+
 func describe(value any) string { return strings.Join(flatten("", map[string]any{"": value}), ";") }
 
 func TestEveryPluginIsCompleteWithItsDefaultsOrSaysWhatItNeeds(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ type exchange struct {
 	waited   time.Duration // for the upstream's header
 	proxied  bool
 
-	texts [12]string // room for the values of headers
+	texts [16]string // room for the values of headers
 	used  int
 }
 
@@ -63,13 +62,14 @@ var errUnrecorded = errors.New("the audit journal cannot take the event")
 
 func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	g := x.gateway
+	faithful(r.URL)
 	x.trail = g.Recorder.Begin(r, "")
 	x.id = strconv.FormatUint(x.trail.TraceID(), 10)
-	x.w, x.r, x.headers = &writer{ResponseWriter: w}, r, http.Header{}
+	x.w, x.r, x.headers = &writer{ResponseWriter: w, pause: g.clientPause}, r, http.Header{}
 	x.secure = r.TLS != nil || x.trusted() && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 	defer x.end()
-	if r.Body != nil && r.Body != http.NoBody {
-		x.body = &body{from: r.Body, writer: w}
+	if r.ContentLength != 0 { // over HTTP/2 even what has no body has a reader of one
+		x.body = &body{from: r.Body, writer: w, pause: g.clientPause}
 		defer x.body.end()
 	}
 	if x.table == nil {
@@ -81,6 +81,11 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodConnect {
 		x.chain = x.table.global
 		x.answer(http.StatusMethodNotAllowed, "CONNECT is not served here")
+		return
+	}
+	if r.URL.Opaque != "" || !strings.HasPrefix(r.URL.Path, "/") { // OPTIONS *, which is about no path
+		x.chain = x.table.global
+		x.answer(http.StatusBadRequest, "the target of the request is not a path")
 		return
 	}
 	x.asked = x.table.router.asked(r, x.secure)
@@ -139,7 +144,8 @@ func (x *exchange) access() (goOn bool) {
 // redirect tells who came by http to come by https (RFC 7231, 6.5.15 and 6.4).
 func (x *exchange) redirect() {
 	if status := x.match.redirectStatus; status != http.StatusUpgradeRequired {
-		x.headers.Set("Location", "https://"+x.r.Host+x.r.URL.RequestURI())
+		host, _ := x.forwardedHost()
+		x.headers.Set("Location", "https://"+host+x.r.URL.RequestURI())
 		x.answer(status, "Please use HTTPS protocol")
 		return
 	}
@@ -160,8 +166,11 @@ func (x *exchange) end() {
 
 // trusted reports whether the peer is a proxy whose word on the client is taken.
 func (x *exchange) trusted() bool {
+	if len(x.gateway.Recorder.TrustedProxies) == 0 {
+		return false
+	}
 	peer, err := netip.ParseAddrPort(x.r.RemoteAddr)
-	if err != nil || len(x.gateway.Recorder.TrustedProxies) == 0 {
+	if err != nil {
 		return false
 	}
 	address := peer.Addr().Unmap().WithZone("")
@@ -191,25 +200,21 @@ func (x *exchange) query() string {
 	return p.http.keyAuth.withoutKeys(x.r.URL.RawQuery)
 }
 
-// originalHost is the host that the client asked, with and without the port.
-func (x *exchange) originalHost() (host, port string) {
-	host, port, err := net.SplitHostPort(x.r.Host)
-	if err != nil {
-		host, port = x.r.Host, "80"
-		if x.secure {
-			port = "443"
-		}
+// forwardedHost is the host that the client asked for, without a port, and the
+// port of this server that it came to: Kong's rule of X-Forwarded-Host and -Port.
+func (x *exchange) forwardedHost() (host, port string) {
+	host, _, err := net.SplitHostPort(x.r.Host)
+	switch {
+	case err != nil:
+		host = x.r.Host
+	case strings.Contains(host, ":"):
+		host = "[" + host + "]"
 	}
-	return host, port
-}
-
-// address is a path of escaped text as a URL has it.
-func address(u *url.URL, path string) {
-	u.Path, u.RawPath = path, ""
-	if strings.IndexByte(path, '%') < 0 {
-		return
+	if local, ok := x.r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		port = strconv.Itoa(local.Port)
 	}
-	if plain, err := url.PathUnescape(path); err == nil {
-		u.Path, u.RawPath = plain, path
+	if !x.trusted() {
+		return host, port
 	}
+	return x.said("X-Forwarded-Host", host), x.said("X-Forwarded-Port", port)
 }

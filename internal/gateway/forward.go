@@ -25,6 +25,7 @@ func (x *exchange) forward() {
 	trailers := slices.ContainsFunc(header["Te"], func(value string) bool { return strings.Contains(strings.ToLower(value), "trailers") })
 	via := in.Header["Via"]
 	dropHopByHop(header, connection)
+	delete(header, "Proxy") // scripts take it for a setting of their own (httpoxy)
 	if trailers {
 		header["Te"] = x.strings("trailers")
 	}
@@ -32,7 +33,7 @@ func (x *exchange) forward() {
 	if _, has := header["User-Agent"]; !has {
 		header["User-Agent"] = x.strings("") // package net/http would add its own
 	}
-	out := &http.Request{Method: in.Method, URL: &url.URL{Scheme: s.scheme, Host: s.host, RawQuery: in.URL.RawQuery}, Host: s.host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	out := &http.Request{Method: in.Method, URL: &url.URL{Scheme: s.scheme, Host: s.host, RawQuery: in.URL.RawQuery, ForceQuery: in.URL.ForceQuery}, Host: s.host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	address(out.URL, upstreamPath(s.path, x.asked.path, x.match.rest, x.match.strips()))
 	if x.match.preserveHost {
 		out.Host = in.Host
@@ -67,7 +68,7 @@ func (x *exchange) attempt(ctx context.Context, out *http.Request) (*http.Respon
 
 // interim passes an interim answer on (RFC 9110, 15.2).
 func (x *exchange) interim(status int, header http.Header) {
-	if x.w.quiet || x.r.ProtoMajor == 1 && x.r.ProtoMinor == 0 {
+	if x.w.quiet {
 		return
 	}
 	dropHopByHop(header, header["Connection"])

@@ -10,8 +10,8 @@
 //
 // Requests are matched by the rules of Kong's traditional router
 // (https://developer.konghq.com/gateway/routing/traditional/): see router.go.
-// Paths are matched and passed on in their normal form (RFC 3986, 6.2.2, with
-// empty segments merged), so that no spelling of a path gets around a route.
+// Paths are matched and passed on in one form (RFC 3986, 6.2.2, with empty
+// segments merged; see path.go), so that no spelling of a path gets around a route.
 //
 // # The audit plugin
 //
@@ -92,7 +92,10 @@ type Gateway struct {
 	audits     auditQueue
 	metrics    *metrics
 	ready      chan struct{} // closed when there is a table
-	once       sync.Once
+	// clientPause is how long a client may take between two reads of its request's
+	// body, or two writes of its answer.
+	clientPause time.Duration
+	once        sync.Once
 }
 
 // New makes a gateway that has no configuration yet; [Gateway.Run] brings it.
@@ -100,7 +103,7 @@ func New(o Options) *Gateway {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	g := &Gateway{Options: o, metrics: newMetrics(o.Metrics), ready: make(chan struct{})}
+	g := &Gateway{Options: o, metrics: newMetrics(o.Metrics), ready: make(chan struct{}), clientPause: time.Minute}
 	g.transports.policy = o.Upstream
 	g.limiter.counts = map[limitKey]int64{}
 	g.logs = logQueues{gateway: g, queues: map[string]*logQueue{}, ending: make(chan struct{})}

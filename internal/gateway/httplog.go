@@ -245,7 +245,7 @@ func (x *exchange) logEntry(took time.Duration) map[string]any {
 		entry["route"] = x.match.document
 		if s := x.match.service; s != nil {
 			entry["service"] = s.document
-			entry["upstream_uri"] = upstreamPath(s.path, x.asked.path, x.match.rest, x.match.strips())
+			entry["upstream_uri"] = escapedPath(upstreamPath(s.path, x.asked.path, x.match.rest, x.match.strips()))
 		}
 	}
 	if x.consumer != nil {

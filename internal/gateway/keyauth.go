@@ -50,12 +50,14 @@ func (p *keyAuth) access(x *exchange) bool {
 	case 0:
 		message = "No API key found in request"
 	case 1:
-		found = x.table.keys[sha256.Sum256([]byte(keys[0]))]
+		if key := x.table.keys[sha256.Sum256([]byte(keys[0]))]; key != nil && !key.Ended(x.begun.Unix()) {
+			found = key
+		}
 	default:
 		message = "Duplicate API key found"
 	}
 	if found != nil {
-		x.identify(found.consumer, found.id)
+		x.identify(found.consumer, found.ID())
 		return true
 	}
 	if p.Anonymous == "" {

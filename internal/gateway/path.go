@@ -1,10 +1,15 @@
 package gateway
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
-// normalPath brings an escaped path to its normal form: escapes of unreserved
-// characters are resolved, other escapes are in upper case, dot segments and
-// empty segments are gone.
+// normalPath brings a path as it came to the form that routes are matched by,
+// which is Kong's (kong/tools/uri.lua): escapes are resolved, but for those of
+// reserved characters (RFC 3986, 2.2) and of the percent sign, which are in
+// upper case; dot segments and empty segments are gone. It may hold any byte, and
+// goes out by way of [escapedPath].
 func normalPath(path string) string {
 	if path == "" {
 		return "/"
@@ -39,24 +44,31 @@ func normalPath(path string) string {
 func normalEscapes(path string) string {
 	var b strings.Builder
 	for i := 0; i < len(path); i++ {
-		if path[i] != '%' || i+2 >= len(path) {
+		if path[i] != '%' {
 			b.WriteByte(path[i])
 			continue
 		}
-		c, ok := unhex(path[i+1], path[i+2])
+		c, ok := byte(0), false
+		if i+2 < len(path) {
+			c, ok = unhex(path[i+1], path[i+2])
+		}
 		switch {
 		case !ok:
-			b.WriteByte('%')
+			b.WriteString("%25")
 			continue
-		case unreserved(c):
-			b.WriteByte(c)
-		default:
+		case c == '%' || strings.IndexByte(reserved, c) >= 0:
 			b.WriteString(strings.ToUpper(path[i : i+3]))
+		default:
+			b.WriteByte(c)
 		}
 		i += 2
 	}
 	return b.String()
 }
+
+// reserved are the characters that say something else than their escapes
+// (RFC 3986, 2.2).
+const reserved = "!*'();:@&=+$,/?#[]"
 
 func unhex(high, low byte) (byte, bool) {
 	h, l := strings.IndexByte(hexDigits, lower(high)), strings.IndexByte(hexDigits, lower(low))
@@ -72,10 +84,64 @@ func lower(c byte) byte {
 	return c
 }
 
-// unreserved are the characters that an escape may stand for without saying
-// anything else (RFC 3986, 2.3).
-func unreserved(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
+// escapedPath escapes what of a path cannot stand in a request's line.
+func escapedPath(path string) string {
+	plain := 0
+	for plain < len(path) && passes(path[plain]) {
+		plain++
+	}
+	if plain == len(path) {
+		return path
+	}
+	var b strings.Builder
+	b.WriteString(path[:plain])
+	for i := plain; i < len(path); i++ {
+		if c := path[i]; !passes(c) {
+			b.Write([]byte{'%', upperHexDigits[c>>4], upperHexDigits[c&15]})
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+const upperHexDigits = "0123456789ABCDEF"
+
+// passes are the characters that a path has as they are: unreserved ones,
+// reserved ones that mean something in it, and the percent sign of an escape.
+func passes(c byte) bool {
+	switch {
+	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		return true
+	case c == '?', c == '#':
+		return false
+	}
+	return strings.IndexByte("-._~%", c) >= 0 || strings.IndexByte(reserved, c) >= 0
+}
+
+// faithful has the EscapedPath of a request's URL be the path as it came. Package
+// net/url makes up another, in which an escaped slash is a plain one, for a path
+// with a character that ought to have been escaped. That of a whole URL may be
+// left out (RFC 9112, 3.2.2).
+func faithful(u *url.URL) {
+	if u.Scheme != "" && u.Path == "" {
+		u.Path = "/"
+	}
+	if u.RawPath != "" {
+		u.RawPath = escapedPath(u.RawPath)
+	}
+}
+
+// address has a URL lead to a path in its normal form.
+func address(u *url.URL, path string) {
+	u.RawPath = escapedPath(path)
+	u.Path = u.RawPath
+	if strings.IndexByte(u.RawPath, '%') < 0 {
+		return
+	}
+	if plain, err := url.PathUnescape(u.RawPath); err == nil {
+		u.Path = plain
+	}
 }
 
 // upstreamPath joins a service's path with the request's, whose part after what

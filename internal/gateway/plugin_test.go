@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,6 +76,23 @@ func TestAKeyIsFoundWhereThePluginLooksForIt(t *testing.T) {
 		}
 		if strings.Contains(test.config, "hide") && e.Header.Get("Apikey") != "" {
 			t.Errorf("%s: the upstream saw the key", test.config)
+		}
+	}
+}
+
+func TestAKeyOpensNothingOnceItHasEnded(t *testing.T) {
+	var now atomic.Int64
+	w := newWorld(t, func(o *Options) { o.Now = func() time.Time { return time.Unix(now.Load(), 0) } })
+	w.add(entity.Routes, `{"paths":["/"],"service":"`+w.upstream("", echo)+`"}`)
+	consumer := w.id(w.add(entity.Consumers, `{"username":"ana"}`))
+	w.add(entity.KeyAuths, `{"key":"k","ttl":100,"consumer":"`+consumer+`"}`)
+	w.add(entity.Plugins, `{"name":"key-auth"}`)
+	w.apply()
+	ends := w.set[entity.KeyAuths][0].Ends()
+	for at, status := range map[int64]int{ends - 100: 200, ends - 1: 200, ends: 401, ends + 1: 401} {
+		now.Store(at)
+		if got := w.get("/", header("apikey", "k")); got.StatusCode != status {
+			t.Errorf("%d s after its end: %d, want %d", at-ends, got.StatusCode, status)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +24,7 @@ import (
 // proxy sends the request on and the answer back.
 func (x *exchange) proxy() {
 	x.proxied = true
-	x.w.quiet = x.blocks()
+	x.w.quiet = x.blocks() || !x.r.ProtoAtLeast(1, 1) // HTTP/1.0 has no interim answers
 	if x.body == nil && x.match.service.scheme == "http" && fitsDirect(x.r) {
 		x.forward()
 		return
@@ -61,9 +62,17 @@ func (b bufferPool) Get() []byte  { return b.pool.Get().(*[32 << 10]byte)[:] }
 func (b bufferPool) Put(p []byte) { b.pool.Put((*[32 << 10]byte)(p)) }
 
 // rewrite makes the request for the upstream of the client's. Hop-by-hop headers
-// are gone by now.
+// are gone by now, but for those of an upgrade. A protocol that the data plane
+// does not know of could carry requests past its routes and its records, HTTP/2
+// among them, so only WebSockets pass, as in Kong.
 func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	s, out, in := x.match.service, p.Out, p.In
+	if !strings.EqualFold(out.Header.Get("Upgrade"), "websocket") {
+		delete(out.Header, "Connection")
+		delete(out.Header, "Upgrade")
+	}
+	out.Trailer = in.Trailer    // of which the server fills in the values at the body's end
+	delete(out.Header, "Proxy") // scripts take it for a setting of their own (httpoxy)
 	out.URL.Scheme, out.URL.Host = s.scheme, s.host
 	address(out.URL, upstreamPath(s.path, x.asked.path, x.match.rest, x.match.strips()))
 	out.URL.RawQuery = in.URL.RawQuery // as it came, but for keys that are hidden
@@ -106,43 +115,44 @@ func httpVersion(r *http.Request) string {
 // tellOrigin says in X-Forwarded-… where the request comes from. What the client
 // says itself counts only when it is a trusted proxy.
 func (x *exchange) tellOrigin(header http.Header, in *http.Request) {
-	host, port := x.originalHost()
+	host, port := x.forwardedHost()
 	scheme := "http"
-	if x.secure {
+	if in.TLS != nil {
 		scheme = "https"
 	}
 	peer, _, err := net.SplitHostPort(in.RemoteAddr)
 	if err != nil {
 		peer = in.RemoteAddr
 	}
-	own := [...]struct{ name, value string }{
-		{"X-Forwarded-For", peer}, {"X-Forwarded-Proto", scheme}, {"X-Forwarded-Host", host}, {"X-Forwarded-Port", port},
-		{"X-Forwarded-Path", in.URL.EscapedPath()}, {"X-Forwarded-Prefix", x.match.prefix}, {"X-Real-Ip", x.source()},
+	path, prefix := in.URL.EscapedPath(), ""
+	if x.match.stripPath && x.match.prefix != "/" {
+		prefix = escapedPath(x.match.prefix)
 	}
-	trusted := x.trusted()
-	for _, one := range own {
-		value := one.value
-		if trusted {
-			value = x.forwarded(in.Header.Values(one.name), one.name, value)
+	if x.trusted() {
+		scheme = x.said("X-Forwarded-Proto", scheme)
+		path, prefix = x.said("X-Forwarded-Path", path), x.said("X-Forwarded-Prefix", prefix)
+		if before := in.Header["X-Forwarded-For"]; len(before) > 0 {
+			peer = strings.Join(before, ", ") + ", " + peer
 		}
-		if one.name == "X-Forwarded-Prefix" && (!x.match.stripPath || value == "") {
-			delete(header, one.name)
-			continue
-		}
-		header[one.name] = x.strings(value)
+	}
+	header["X-Forwarded-For"] = x.strings(peer)
+	header["X-Forwarded-Proto"] = x.strings(scheme)
+	header["X-Forwarded-Host"] = x.strings(host)
+	header["X-Forwarded-Port"] = x.strings(port)
+	header["X-Forwarded-Path"] = x.strings(path)
+	header["X-Real-Ip"] = x.strings(x.source())
+	if delete(header, "X-Forwarded-Prefix"); prefix != "" {
+		header["X-Forwarded-Prefix"] = x.strings(prefix)
 	}
 	delete(header, "Forwarded")
 }
 
-// forwarded is what a trusted proxy has said, where it has.
-func (x *exchange) forwarded(said []string, name, own string) string {
-	switch {
-	case len(said) == 0:
-		return own
-	case name == "X-Forwarded-For":
-		return strings.Join(said, ", ") + ", " + own
+// said is what a trusted proxy says in a header, where it says anything.
+func (x *exchange) said(name, own string) string {
+	if values := x.r.Header[name]; len(values) > 0 {
+		return strings.Join(values, ", ")
 	}
-	return strings.Join(said, ", ")
+	return own
 }
 
 // answered looks at the upstream's answer before any of it is sent on.
@@ -179,6 +189,9 @@ func (x *exchange) failed(err error) {
 	case errors.Is(err, errUnrecorded):
 		x.answerUnrecorded()
 		return
+	case x.body.failure() != nil:
+		status, message = x.brokenBody(x.body.failure())
+		x.headers.Set("Connection", "close") // nobody knows where the next request begins
 	case errors.Is(x.r.Context().Err(), context.Canceled):
 		status, message = statusClientClosed, "the client closed the connection"
 	case errors.As(err, &refused):
@@ -192,6 +205,17 @@ func (x *exchange) failed(err error) {
 	}
 	x.gateway.Logger.Debug("an upstream failed", "service", x.match.service.id, "status", status, "request_id", x.id, "error", err)
 	x.answer(status, message)
+}
+
+// brokenBody answers a client whose request's body cannot be read to its end.
+func (x *exchange) brokenBody(err error) (status int, message string) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusRequestTimeout, "the request's body did not come"
+	case errors.Is(err, io.ErrUnexpectedEOF), x.r.Context().Err() != nil:
+		return statusClientClosed, "the client closed the connection"
+	}
+	return http.StatusBadRequest, "the request's body cannot be read"
 }
 
 // statusClientClosed is what is recorded of a request whose client is gone; the

@@ -82,8 +82,9 @@ func TestTheRouteOfARequestIsKongs(t *testing.T) {
 		{"each path for itself", map[string]string{"two": `{"paths":["/","/a/b/c"]}`, "mid": `{"paths":["/a/b"]}`}, "two mid", map[string]string{
 			"GET http://h/a/b": "mid", "GET http://h/a/b/c": "two", "GET http://h/x": "two",
 		}},
-		{"other spellings of a path", map[string]string{"admin": `{"paths":["/admin"]}`, "esc": `{"paths":["/caf%c3%a9"]}`, "root": `{"paths":["/"]}`}, "root admin esc", map[string]string{
+		{"other spellings of a path", map[string]string{"admin": `{"paths":["/admin"]}`, "esc": `{"paths":["/caf%c3%a9"]}`, "raw": `{"paths":["/naïve","~/a b/\\d+$"]}`, "root": `{"paths":["/"]}`}, "root admin esc raw", map[string]string{
 			"GET http://h/%61dmin": "admin", "GET http://h//admin": "admin", "GET http://h/x/../admin": "admin", "GET http://h/./admin": "admin", "GET http://h/x/%2e%2E/admin": "admin",
+			"GET http://h/na%c3%afve": "raw", "GET http://h/na%C3%AFve": "raw", "GET http://h/a%20b/1": "raw", "GET http://h/a%2520b/1": "root",
 			"GET http://h/caf%C3%A9": "esc", "GET http://h/%2Fadmin": "root",
 		}},
 		{"IPv6 hosts", map[string]string{"six": `{"hosts":["[::1]:8000"]}`, "any": `{"hosts":["::1"]}`}, "six any", map[string]string{
@@ -181,6 +182,9 @@ func FuzzNoRequestBreaksTheRouter(f *testing.F) {
 		}
 		if normalPath(a.path) != a.path {
 			t.Errorf("%q became %q, which becomes %q", path, a.path, normalPath(a.path))
+		}
+		if normalPath(escapedPath(a.path)) != a.path {
+			t.Errorf("%q goes on as %q, which is another path", a.path, escapedPath(a.path))
 		}
 		found := r.find(a)
 		if found.route != nil && found.prefix+found.rest != a.path {

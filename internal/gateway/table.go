@@ -43,7 +43,7 @@ func (c *consumer) principal(organization string) recorder.Principal {
 }
 
 type credential struct {
-	id       string
+	entity.Document
 	consumer *consumer
 }
 
@@ -98,7 +98,7 @@ func (g *Gateway) compile(c Configuration) (*table, error) {
 	}
 	for _, d := range c.Entities.All(entity.KeyAuths) {
 		if owner := t.consumers[d.Reference("consumer")]; owner != nil {
-			t.keys[sha256.Sum256([]byte(d.Text("key")))] = &credential{d.ID(), owner}
+			t.keys[sha256.Sum256([]byte(d.Text("key")))] = &credential{d, owner}
 		}
 	}
 	plugins, err := g.compilePlugins(t, c.Entities)

@@ -88,7 +88,9 @@ func newWorld(t testing.TB, options ...func(*Options)) *world {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); w.gateway.Run(ctx) }()
-	server := httptest.NewServer(w.gateway)
+	server := httptest.NewUnstartedServer(w.gateway)
+	server.Config.DisableGeneralOptionsHandler = true // as the data plane is served
+	server.Start()
 	w.url = server.URL
 	t.Cleanup(func() { server.Close(); cancel(); <-ended })
 	return w

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -58,10 +59,13 @@ func (a *API) listTags(c coreCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	only := c.PathValue("tag")
+	only, now := c.PathValue("tag"), time.Now().Unix()
 	var list []entity.Document
 	for _, kind := range entity.Kinds() {
 		for _, d := range set.All(kind) {
+			if d.Ended(now) {
+				continue
+			}
 			tags, _ := d["tags"].([]any)
 			for _, tag := range tags {
 				if only == "" || tag == any(only) {

@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -187,7 +188,13 @@ func (a *API) listCore(c coreCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return query.page(c.URL.Path, set.All(c.kind), c.within), nil
+	now := time.Now().Unix()
+	lasting := func(d entity.Document) bool { return c.within(d) && !d.Ended(now) }
+	page := query.page(c.URL.Path, set.All(c.kind), lasting)
+	for i, d := range page.Data {
+		page.Data[i] = d.Shown(now)
+	}
+	return page, nil
 }
 
 func (a *API) createCore(c coreCall) (any, error) {
@@ -195,7 +202,7 @@ func (a *API) createCore(c coreCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.Registry.CreateCoreEntity(c.Context(), c.plane, c.kind, given)
+	return shown(a.Registry.CreateCoreEntity(c.Context(), c.plane, c.kind, given))
 }
 
 func (a *API) getCore(c coreCall) (any, error) {
@@ -203,7 +210,15 @@ func (a *API) getCore(c coreCall) (any, error) {
 	if err == nil && !c.within(found) {
 		err = registry.ErrNotFound
 	}
-	return found, err
+	return shown(found, err)
+}
+
+// shown is an entity as clients are told of it.
+func shown(d entity.Document, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return d.Shown(time.Now().Unix()), nil
 }
 
 func (a *API) putCore(c coreCall) (any, error) {
@@ -211,7 +226,7 @@ func (a *API) putCore(c coreCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.Registry.PutCoreEntity(c.Context(), c.plane, c.kind, c.PathValue(c.item), given, c.within)
+	return shown(a.Registry.PutCoreEntity(c.Context(), c.plane, c.kind, c.PathValue(c.item), given, c.within))
 }
 
 func (a *API) changeCore(c coreCall) (any, error) {
@@ -219,7 +234,7 @@ func (a *API) changeCore(c coreCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.Registry.ChangeCoreEntity(c.Context(), c.plane, c.kind, c.PathValue(c.item), change, c.within)
+	return shown(a.Registry.ChangeCoreEntity(c.Context(), c.plane, c.kind, c.PathValue(c.item), change, c.within))
 }
 
 // deleteCore is a success where there is nothing to delete, as in Kong's API.

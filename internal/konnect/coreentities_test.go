@@ -97,6 +97,27 @@ func TestAPutMakesOrReplacesAndAPatchChanges(t *testing.T) {
 	p.do("PUT", "/key-auths/by-key", `{}`, 400)
 }
 
+func TestAKeyIsGoneAndItsNameFreeWhenItsTimeIsOver(t *testing.T) {
+	p := newPlane(t)
+	p.do("PUT", "/consumers/ana", `{}`, 200)
+	made := p.do("POST", "/consumers/ana/key-auth", `{"key":"k","ttl":1000}`, 201)
+	if left := made["ttl"]; left != 1000.0 && left != 999.0 || made["ends_at"] != nil {
+		t.Errorf("made: %v", made)
+	}
+	p.do("POST", "/consumers/ana/key-auth", `{"key":"k"}`, 409)
+	short := p.do("PATCH", "/key-auths/"+made.ID(), `{"ttl":1}`, 200)
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for limit := time.Now().Add(60 * time.Second); len(p.ids("/key-auths")) > 0; <-again.C {
+		if time.Now().After(limit) {
+			t.Fatal("the key does not end")
+		}
+	}
+	p.do("GET", "/consumers/ana/key-auth/"+short.ID(), "", 404)
+	p.do("PATCH", "/key-auths/"+short.ID(), `{"ttl":100}`, 404)
+	p.do("POST", "/consumers/ana/key-auth", `{"key":"k"}`, 201)
+}
+
 func TestWhatCannotBeIsRefusedInKongsWords(t *testing.T) {
 	p := newPlane(t)
 	p.do("PUT", "/services/s", `{"host":"example.com"}`, 200)

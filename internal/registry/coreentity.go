@@ -133,7 +133,7 @@ func (r *Registry) CoreEntity(cp ControlPlane, kind entity.Kind, reference strin
 	if err != nil {
 		return nil, err
 	}
-	if found, ok := set.Find(kind, reference); ok {
+	if found, ok := set.Find(kind, reference); ok && !found.Ended(r.now().Unix()) {
 		return found, nil
 	}
 	return nil, ErrNotFound
@@ -249,7 +249,7 @@ func (r *Registry) writeCore(ctx context.Context, cp ControlPlane, kind entity.K
 	if _, err := r.ControlPlane(cp.OrgID, cp.Region, cp.ID); err != nil {
 		return nil, err // deleted meanwhile
 	}
-	set, _, err := r.CoreEntities(cp)
+	set, err := r.lastingEntities(ctx, cp)
 	if err != nil {
 		return nil, err
 	}
@@ -272,6 +272,26 @@ func (r *Registry) writeCore(ctx context.Context, cp ControlPlane, kind entity.K
 		err = r.coreEntities.Put(ctx, at, CoreEntity{sealed}) // the lock makes us the one writer
 	}
 	return made, wrap(err, "write %s %s", kind, made.ID())
+}
+
+// lastingEntities removes what has ended of a control plane, and returns what is
+// left. Until then it is only passed over: nobody has to wait for its end.
+func (r *Registry) lastingEntities(ctx context.Context, cp ControlPlane) (*entity.Set, error) {
+	set, _, err := r.CoreEntities(cp)
+	if err != nil {
+		return nil, err
+	}
+	ended := set.Ended(r.now().Unix())
+	if len(ended) == 0 {
+		return set, nil
+	}
+	for _, one := range ended {
+		if err := r.removeCore(ctx, coreKey(cp, one.Kind, one.ID)); err != nil {
+			return nil, fmt.Errorf("remove %s %s, which has ended: %w", one.Kind, one.ID, err)
+		}
+	}
+	set, _, err = r.CoreEntities(cp)
+	return set, err
 }
 
 // emptyControlPlane removes the core entities of a control plane.

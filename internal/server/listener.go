@@ -91,7 +91,9 @@ func (s *Server) serve(l *listener, handler http.Handler, within limits) {
 		WriteTimeout:      within.answerTime,
 		IdleTimeout:       within.idleTime,
 		MaxHeaderBytes:    within.header,
-		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
+		// OPTIONS * is the handler's too: what it answers it records.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 	}
 	l.Listener = netutil.LimitListener(l.Listener, within.connections) // who comes when it is full waits in the system's queue
 	go func() {
