@@ -27,7 +27,7 @@ type apiFlags struct {
 const maxAPIAnswer = 16 << 20
 
 // call makes a request of the API and decodes its answer into result. An answer
-// that is no success is an error in the server's words.
+// that is no success is a [refusal] in the server's words.
 func (f *apiFlags) call(ctx context.Context, method, path string, body, result any) error {
 	if f.Token == "" {
 		return fmt.Errorf("give an access token with --token or TRAILHOOK_TOKEN")
@@ -51,7 +51,7 @@ func (f *apiFlags) call(ctx context.Context, method, path string, body, result a
 		return fmt.Errorf("--api %s: read the answer: %w", f.API, err)
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return refusalOf(method, path, response.Status, answer)
+		return &refusal{response.StatusCode, refusalOf(method, path, response.Status, answer)}
 	}
 	if result == nil || len(answer) == 0 {
 		return nil

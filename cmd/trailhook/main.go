@@ -31,6 +31,7 @@ type cli struct {
 
 	Demo        demoCommand        `cmd:"" help:"Run the Konnect audit-log tutorial, start to end, in a temporary directory."`
 	Serve       serveCommand       `cmd:"" help:"Run the server."`
+	Quickstart  quickstartCommand  `cmd:"" help:"Make what a tutorial begins with: a server, a control plane, a data plane; or undo that."`
 	Token       tokenCommand       `cmd:"" help:"Make access tokens, on the data directory of a stopped server."`
 	Key         keyCommand         `cmd:"" help:"List and rotate the keys that events are signed with, and the master key."`
 	Destination destinationCommand `cmd:"" help:"Test destinations."`

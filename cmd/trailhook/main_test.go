@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
+	"strconv"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -16,8 +20,13 @@ import (
 // line in a process of its own, built with the race detector where the test is.
 const asTrailhook = "TRAILHOOK_TEST_AS_COMMAND"
 
+// ownedBy is the pid of a test's process. What it starts in the background ends
+// with it, however it ends.
+const ownedBy = "TRAILHOOK_TEST_OWNED_BY"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asTrailhook) != "" {
+		go endWithOwner()
 		os.Exit(run())
 	}
 	testscript.Main(m, map[string]func(){
@@ -25,10 +34,22 @@ func TestMain(m *testing.M) {
 	})
 }
 
+func endWithOwner() {
+	owner, err := strconv.Atoi(os.Getenv(ownedBy))
+	if err != nil {
+		return
+	}
+	for range time.Tick(time.Second) {
+		if errors.Is(syscall.Kill(owner, 0), syscall.ESRCH) {
+			os.Exit(3)
+		}
+	}
+}
+
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"served": served, "inuse": inUse, "masterkey": masterKeyFrom, "siem": siemWith},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"served": served, "inuse": inUse, "masterkey": masterKeyFrom, "siem": siemWith, "maystart": mayStart},
 		Setup: func(env *testscript.Env) error {
 			// The temporary folders of a command belong to its test.
 			env.Setenv("TMPDIR", env.WorkDir)

@@ -29,7 +29,8 @@ type serveCommand struct {
 	ProxyTLSAddr         string `name:"proxy-tls-addr" help:"Address of the data plane over TLS, with the certificate of --tls." env:"TRAILHOOK_PROXY_TLS_ADDR" placeholder:"ADDR"`
 	ProxyControlPlane    string `help:"Control plane that the data plane serves: its name in the first organization, or its id. Until it exists every request is answered with 503." default:"quickstart" env:"TRAILHOOK_PROXY_CONTROL_PLANE" placeholder:"NAME"`
 	ProxyControlPlaneURL string `name:"proxy-control-plane-url" help:"API of another server, whose control plane (by its id) the data plane serves; its token is in TRAILHOOK_PROXY_CONTROL_PLANE_TOKEN. The last configuration is kept for when that server is away." env:"TRAILHOOK_PROXY_CONTROL_PLANE_URL" placeholder:"URL"`
-	ProxyToken           string `hidden:"" help:"Token that may read that control plane; in the environment, where other users of the machine do not see it." name:"proxy-control-plane-token" env:"TRAILHOOK_PROXY_CONTROL_PLANE_TOKEN"`
+	ProxyControlPlaneCA  string `name:"proxy-control-plane-ca" help:"PEM file of authorities that are trusted as that server's, beside the system's." env:"TRAILHOOK_PROXY_CONTROL_PLANE_CA" placeholder:"FILE" type:"path"`
+	ProxyToken           string `hidden:"" name:"proxy-control-plane-token" help:"Access token for --proxy-control-plane-url, which may read that control plane." env:"TRAILHOOK_PROXY_CONTROL_PLANE_TOKEN"`
 
 	APIURL  string `name:"api-url" help:"URL by which clients reach the API, where it is not the address." env:"TRAILHOOK_API_URL" placeholder:"URL"`
 	SIEMURL string `name:"siem-url" help:"URL by which clients reach the SIEM's side; the sources' URLs begin with it." env:"TRAILHOOK_SIEM_URL" placeholder:"URL"`
@@ -218,7 +219,7 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	config.TrustedProxies, _ = networks("", c.TrustedProxies)
 	config.SyslogAddrs, config.SyslogTLSAddrs = switchedOn(c.SyslogAddr), switchedOn(c.SyslogTLSAddr)
 	config.ProxyAddr, config.ProxyTLSAddr, config.ProxyControlPlane = c.ProxyAddr, c.ProxyTLSAddr, c.ProxyControlPlane
-	config.ProxyControlPlaneURL, config.ProxyControlPlaneToken = c.ProxyControlPlaneURL, c.ProxyToken
+	config.ProxyControlPlaneURL, config.ProxyControlPlaneToken, config.ProxyControlPlaneCA = c.ProxyControlPlaneURL, c.ProxyToken, c.ProxyControlPlaneCA
 	if config.ProxyAddr == "off" {
 		config.ProxyAddr = ""
 	}

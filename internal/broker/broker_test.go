@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -121,6 +122,33 @@ func TestASecondProcessOnTheSameDirectoryIsRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "in use by another trailhook (pid ") {
 		t.Errorf("second open: %v", err)
 	}
+}
+
+func TestTheHolderOfADirectoryIsToldWhileItHasIt(t *testing.T) {
+	dir := t.TempDir()
+	held := func() int {
+		t.Helper()
+		pid, err := Holder(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pid
+	}
+	if pid := held(); pid != 0 {
+		t.Errorf("an empty directory is held by %d", pid)
+	}
+	b, err := Open(t.Context(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pid := held(); pid != os.Getpid() {
+		t.Errorf("held by %d, want %d", pid, os.Getpid())
+	}
+	b.Close()
+	if pid := held(); pid != 0 {
+		t.Errorf("a directory that was closed is held by %d", pid)
+	}
+	open(t, dir) // to have asked keeps nobody out
 }
 
 type thing struct{ Name string }

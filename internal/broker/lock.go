@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -32,4 +33,34 @@ func lockDir(dir string) (*os.File, error) {
 		fmt.Fprintf(file, "%d\n", os.Getpid())
 	}
 	return file, nil
+}
+
+// Holder is the process that has a data directory for itself: its pid, 0 when
+// nobody has. A pid that was written down elsewhere may be another process's by
+// now; this one's is not, since the kernel frees the lock with its owner.
+func Holder(dir string) (pid int, err error) {
+	file, err := os.Open(filepath.Join(dir, "lock"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("broker: %w", err)
+	}
+	defer file.Close()
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if err == nil {
+		return 0, nil // closing the file gives the lock back
+	}
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		return 0, fmt.Errorf("broker: lock %s: %w", dir, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, 32))
+	if err != nil {
+		return 0, fmt.Errorf("broker: %w", err)
+	}
+	pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 1 {
+		return 0, fmt.Errorf("data directory %s is in use by a process that has not said which it is: try again", dir)
+	}
+	return pid, nil
 }

@@ -115,8 +115,15 @@ func (s *Server) remoteSource() (gateway.Source, error) {
 	if !ok {
 		return nil, errors.New("--proxy-control-plane-url: there is no organization yet whose events the data plane could record")
 	}
+	roots := s.encryption.roots
+	if file := s.config.ProxyControlPlaneCA; file != "" {
+		var err error
+		if roots, err = withAuthorities(roots, file); err != nil {
+			return nil, fmt.Errorf("--proxy-control-plane-ca: %w", err)
+		}
+	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: s.encryption.roots}
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
 	return gateway.Remote{
 		URL: strings.TrimSuffix(s.config.ProxyControlPlaneURL, "/"), Token: s.config.ProxyControlPlaneToken, ControlPlane: s.config.ProxyControlPlane,
 		Organization: organization.ID, Region: s.config.Region,

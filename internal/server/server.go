@@ -44,6 +44,7 @@ type Config struct {
 	// plane is, by its id, and ProxyControlPlaneToken what may read it; empty: it is
 	// on this server.
 	ProxyControlPlaneURL, ProxyControlPlaneToken string
+	ProxyControlPlaneCA                          string // PEM file of authorities that are trusted there beside the system's; empty: none
 	// SyslogAddrs take syslog over TCP and UDP, SyslogTLSAddrs over TLS, for the
 	// SIEM's side.
 	SyslogAddrs, SyslogTLSAddrs []string
