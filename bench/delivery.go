@@ -25,11 +25,10 @@ import (
 // deliveryGroup measures delivery: the server is a process of its own, this one
 // is the receiver, which counts and verifies nothing.
 func deliveryGroup(ctx context.Context) error {
-	signature, err := signatureCost()
+	y, err := yardsticks()
 	if err != nil {
 		return err
 	}
-	report("ed25519_sign_us", signature*1e6, "µs")
 	r, err := newReceiver()
 	if err != nil {
 		return err
@@ -46,7 +45,7 @@ func deliveryGroup(ctx context.Context) error {
 		}
 		report(load.figure, rate, "1/s")
 		if load.webhooks == 1 {
-			report("deliver_cpu_signatures_per_event", cpu/events/signature, "")
+			report("deliver_cpu_signatures_per_event", cpu/events/(y.Sign/1e6), "")
 		}
 	}
 	if err := r.replay(); err != nil {
@@ -56,20 +55,6 @@ func deliveryGroup(ctx context.Context) error {
 		return err
 	}
 	return backlogMemory()
-}
-
-// signatureCost returns the seconds of one crypto/ed25519 signature.
-func signatureCost() (float64, error) {
-	const signatures = 5000
-	sign, err := signing()
-	if err != nil {
-		return 0, err
-	}
-	start := time.Now()
-	for range signatures {
-		sign()
-	}
-	return time.Since(start).Seconds() / signatures, nil
 }
 
 // receiver is an endpoint that counts the lines it is sent, and how old each

@@ -31,7 +31,7 @@ type gatewayTarget struct {
 // gatewayGroup measures the data plane beside its upstream alone and beside
 // nginx as a plain proxy.
 func gatewayGroup(ctx context.Context) error {
-	if err := yardsticks(); err != nil {
+	if _, err := yardsticks(); err != nil {
 		return err
 	}
 	upstream, err := startURLChild("upstream-child")

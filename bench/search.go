@@ -22,7 +22,7 @@ const searchEvents = 1_000_000
 // in: of a million events, and in a second store of BENCH_ROWS events if that is
 // more. With less it is measured with these only, to try the group out.
 func searchGroup(ctx context.Context) error {
-	if err := yardsticks(); err != nil {
+	if _, err := yardsticks(); err != nil {
 		return err
 	}
 	report("scan_gb_per_s", scanSpeed(), "GB/s")

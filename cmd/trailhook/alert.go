@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/alecthomas/kong"
 )
 
 type alertCommand struct {
@@ -185,7 +187,7 @@ type alertCreateCommand struct {
 	Name          string  `arg:"" help:"Name of the saved search; there is one of each."`
 	Query         string  `arg:"" help:"What to look for, in the search language."`
 	Description   string  `help:"What it is for." placeholder:"TEXT"`
-	Range         string  `default:"-24h" help:"How far people look back who open it." placeholder:"TIME"`
+	Range         back    `default:"-24h" help:"How far people look back who open it." placeholder:"TIME"`
 	TimeZone      string  `help:"Time zone in which timeslice cuts days, such as Europe/Berlin; UTC unless it is given." placeholder:"ZONE"`
 	Alert         string  `help:"Condition of its alert, such as 'count > 10 in 5m by src'; none unless it is given." placeholder:"CONDITION"`
 	Every         string  `help:"How often the condition is looked at, 1m to 24h, and at least once in its window." placeholder:"TIME"`
@@ -208,7 +210,7 @@ time in which lines were received; by makes groups that fire one by one.
 }
 
 func (c *alertCreateCommand) Run(ctx context.Context, s streams) error {
-	saved := savedSearch{Name: c.Name, Description: c.Description, Query: c.Query, Range: c.Range, TimeZone: c.TimeZone}
+	saved := savedSearch{Name: c.Name, Description: c.Description, Query: c.Query, Range: string(c.Range), TimeZone: c.TimeZone}
 	switch {
 	case c.Alert != "":
 		saved.Alert = &savedAlert{Condition: c.Alert, Every: c.Every}
@@ -369,4 +371,18 @@ func flat(r rune) rune {
 		return ' '
 	}
 	return r
+}
+
+// back is how far a search looks back, in the server's own words.
+type back string
+
+// Decode implements kong.MapperValue. A flag's value would not begin with a dash
+// otherwise.
+func (b *back) Decode(ctx *kong.DecodeContext) error {
+	token := ctx.Scan.Pop()
+	if token.Type == kong.EOLToken {
+		return errors.New("want how long ago, such as -24h")
+	}
+	*b = back(fmt.Sprint(token.Value))
+	return nil
 }

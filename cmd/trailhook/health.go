@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -21,6 +22,9 @@ health checks of containers, which have no other program to ask with.`
 }
 
 func (c healthCommand) Run(ctx context.Context, s streams) error {
+	if c.OpsAddr == "off" {
+		return errors.New("--ops-addr off: such a server tells nobody how it is: start it with an address")
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	url := "http://" + reachable(c.OpsAddr) + "/readyz"

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -41,6 +42,7 @@ type cli struct {
 	Tail        tailCommand        `cmd:"" help:"Show lines as the SIEM's side stores them."`
 	Alert       alertCommand       `cmd:"" help:"Saved searches of the SIEM's side, and the alerts that they raise."`
 	Verify      verifyCommand      `cmd:"" help:"Verify the signatures of audit lines."`
+	Bench       benchCommand       `cmd:"" help:"Measure a server from the call to the search, and look for everything that it promised."`
 	Backup      backupCommand      `cmd:"" help:"Copy all that a server keeps into one file, while it runs or when it does not."`
 	Restore     restoreCommand     `cmd:"" help:"Make a data directory from a backup."`
 	Health      healthCommand      `cmd:"" help:"Ask a running server whether it is ready."`
@@ -68,7 +70,7 @@ func run() int {
 	context.AfterFunc(ctx, stop)
 	command, err := newParser(ctx, streams{os.Stdin, os.Stdout, os.Stderr}).Parse(os.Args[1:])
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "trailhook: %v\nTry: trailhook --help\n", err)
+		fmt.Fprintf(os.Stderr, "trailhook: %v\nTry: %s --help\n", err, named(err))
 		return 2
 	}
 	if err := command.Run(); err != nil {
@@ -79,6 +81,20 @@ func run() int {
 		return 1
 	}
 	return 0
+}
+
+// named is the command of a command line that could not be parsed, as far as it is
+// one: the command whose help tells what is possible there.
+func named(err error) string {
+	words := []string{"trailhook"}
+	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {
+		for _, step := range parse.Context.Path {
+			if step.Command != nil {
+				words = append(words, step.Command.Name)
+			}
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // newParser makes what reads the command line.

@@ -48,8 +48,11 @@ func endWithOwner() {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"served": served, "inuse": inUse, "masterkey": masterKeyFrom, "siem": siemWith, "maystart": mayStart},
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"served": served, "inuse": inUse, "masterkey": masterKeyFrom, "siem": siemWith, "maystart": mayStart, "post": post,
+			"addresses": addresses, "ready": ready, "metric": metric, "call": call, "receiver": receiver, "appears": appears, "terminate": terminate,
+		},
 		Setup: func(env *testscript.Env) error {
 			// The temporary folders of a command belong to its test.
 			env.Setenv("TMPDIR", env.WorkDir)

@@ -21,14 +21,15 @@ import (
 
 // siemWith is the script command "siem DIR FILE": a SIEM runs on the data directory
 // until the script ends, has a source, App, and the lines of the file in it.
-// TRAILHOOK_SIEM leads to it.
+// TRAILHOOK_SIEM and TRAILHOOK_OPS_ADDR lead to it, and "post FILE" to the source.
 func siemWith(ts *testscript.TestScript, _ bool, args []string) {
 	s, err := server.Start(context.Background(), server.Config{
-		DataDir: ts.MkAbs(args[0]), SIEMAddr: "127.0.0.1:0", TLS: "off", Version: "test", Logger: slog.New(slog.DiscardHandler),
+		DataDir: ts.MkAbs(args[0]), SIEMAddr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", TLS: "off", Version: "test", Logger: slog.New(slog.DiscardHandler),
 	})
 	ts.Check(err)
 	ts.Defer(func() { s.Shutdown() })
 	ts.Setenv("TRAILHOOK_SIEM", s.SIEMURL)
+	ts.Setenv("TRAILHOOK_OPS_ADDR", strings.TrimPrefix(s.OpsURL, "http://"))
 	post := func(path, body string) {
 		request, err := http.NewRequest("POST", s.SIEMURL+path, strings.NewReader(body))
 		ts.Check(err)

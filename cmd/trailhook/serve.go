@@ -23,7 +23,7 @@ type serveCommand struct {
 	DataDir  string `help:"Folder for everything that is kept: the embedded engines and the keys. It is made if it is missing." default:"./trailhook-data" env:"TRAILHOOK_DATA_DIR" type:"path"`
 	APIAddr  string `name:"api-addr" help:"Address of the Konnect-compatible API." default:"127.0.0.1:8080" env:"TRAILHOOK_API_ADDR"`
 	SIEMAddr string `name:"siem-addr" help:"Address of the SIEM's side: HTTP sources, Sumo-compatible API, console." default:"127.0.0.1:8090" env:"TRAILHOOK_SIEM_ADDR"`
-	OpsAddr  string `help:"Address of /metrics, /healthz and /readyz." default:"127.0.0.1:9091" env:"TRAILHOOK_OPS_ADDR"`
+	OpsAddr  string `help:"Address of /metrics, /healthz and /readyz; off for none." default:"127.0.0.1:9091" env:"TRAILHOOK_OPS_ADDR"`
 
 	ProxyAddr            string `help:"Address of the data plane; off for none." default:"127.0.0.1:8000" env:"TRAILHOOK_PROXY_ADDR"`
 	ProxyTLSAddr         string `name:"proxy-tls-addr" help:"Address of the data plane over TLS, with the certificate of --tls." env:"TRAILHOOK_PROXY_TLS_ADDR" placeholder:"ADDR"`
@@ -91,6 +91,9 @@ var regionName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
 func (c *serveCommand) Validate() error {
 	if !regionName.MatchString(c.Region) {
 		return fmt.Errorf("--region %q: a region is a word of lower-case letters, digits and dashes", c.Region)
+	}
+	if c.Only == "" && (c.APIAddr == "off" || c.SIEMAddr == "off") {
+		return errors.New("--api-addr and --siem-addr cannot be off: leave the API out with --only collector, the SIEM's side with --only platform")
 	}
 	if c.Retention < time.Hour {
 		return fmt.Errorf("--retention %s: at least 1h", c.Retention)
@@ -198,7 +201,7 @@ func networks(flag string, texts []string) ([]netip.Prefix, error) {
 
 func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	config := server.Config{
-		DataDir: c.DataDir, APIAddr: c.APIAddr, SIEMAddr: c.SIEMAddr, OpsAddr: c.OpsAddr, APIURL: c.APIURL, SIEMURL: c.SIEMURL,
+		DataDir: c.DataDir, APIAddr: c.APIAddr, SIEMAddr: c.SIEMAddr, OpsAddr: orNone(c.OpsAddr), APIURL: c.APIURL, SIEMURL: c.SIEMURL,
 		Region: c.Region, TLS: c.TLS, AllowPrivateDestinations: c.AllowPrivateDestinations,
 		MasterKey: c.MasterKey, Version: version, Logger: c.logger(s.err),
 	}
@@ -218,11 +221,8 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	config.AllowDestinations, _ = networks("", c.AllowDestinations) // Validate has looked at them
 	config.TrustedProxies, _ = networks("", c.TrustedProxies)
 	config.SyslogAddrs, config.SyslogTLSAddrs = switchedOn(c.SyslogAddr), switchedOn(c.SyslogTLSAddr)
-	config.ProxyAddr, config.ProxyTLSAddr, config.ProxyControlPlane = c.ProxyAddr, c.ProxyTLSAddr, c.ProxyControlPlane
+	config.ProxyAddr, config.ProxyTLSAddr, config.ProxyControlPlane = orNone(c.ProxyAddr), c.ProxyTLSAddr, c.ProxyControlPlane
 	config.ProxyControlPlaneURL, config.ProxyControlPlaneToken, config.ProxyControlPlaneCA = c.ProxyControlPlaneURL, c.ProxyToken, c.ProxyControlPlaneCA
-	if config.ProxyAddr == "off" {
-		config.ProxyAddr = ""
-	}
 	switch c.Only {
 	case "platform":
 		config.SIEMAddr = ""
@@ -243,6 +243,14 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	err = errors.Join(err, srv.Shutdown())
 	config.Logger.Info("stopped")
 	return err
+}
+
+// orNone is the address, empty for the word "off".
+func orNone(address string) string {
+	if address == "off" {
+		return ""
+	}
+	return address
 }
 
 // switchedOn are the addresses without the word "off".

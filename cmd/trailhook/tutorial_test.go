@@ -67,38 +67,3 @@ func TestTheTutorialsCommandsWork(t *testing.T) {
 		t.Errorf("found:\n%s", found)
 	}
 }
-
-// Everything under "The tutorial by hand" in the README, by copy and paste. The
-// test starts the server as the first block says, but on free ports.
-func TestTheReadmesTutorialWorksByCopyAndPaste(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, found := strings.Cut(string(readme), "## The tutorial by hand")
-	if !found {
-		t.Fatal("the README has no section of that name")
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
-	var blocks []string
-	for _, match := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1) {
-		blocks = append(blocks, match[1])
-	}
-	if len(blocks) < 5 || !strings.Contains(blocks[0], "serve --tls auto --allow-private-destinations") {
-		t.Fatalf("the section has %d blocks, the first:\n%s", len(blocks), blocks[0])
-	}
-	p := serve(t, filepath.Join(t.TempDir(), "trailhook-data"), "--tls", "auto")
-	script := strings.Join(blocks[1:], "\n")
-	script = strings.NewReplacer(
-		":8080", ":"+port(t, p.apiURL), ":8090", ":"+port(t, p.siemURL),
-		"./bin/trailhook", "trailhook", "trailhook-data/", p.dataDir+"/", "$PWD/", "",
-	).Replace(script)
-	// The binary under test, by the name that the README has for it.
-	script = fmt.Sprintf("trailhook() { %s=1 %q \"$@\"; }\n", asTrailhook, os.Args[0]) + script
-	out := bash(t, script)
-	for _, want := range []string{"Authz.control-planes", `"_signature":"valid"`, "valid\t-:1", "action  granted  _count"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("the output lacks %q:\n%s", want, out)
-		}
-	}
-}
