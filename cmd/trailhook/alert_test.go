@@ -57,6 +57,7 @@ func (h *hook) told() (states string) {
 
 // An alert fires once and recovers once, whatever dies in between.
 func TestAnAlertFiresAndRecoversOnceOverKills(t *testing.T) {
+	t.Parallel()
 	dir, h := t.TempDir(), startHook(t)
 	flags := []string{"--only", "collector", "--delivery-min-pause", "20ms", "--delivery-max-pause", "100ms"}
 	restart := func(p *process) *process {

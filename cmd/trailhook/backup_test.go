@@ -76,6 +76,7 @@ func wantAll(t *testing.T, dir string, ids []string) {
 // is killed, and what was acknowledged before the backup began is owed by a server
 // that starts on what is restored.
 func TestABackupUnderLoadHasEveryEventThatWasAcknowledgedBefore(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	dir := filepath.Join(folder, "a")
 	p := serve(t, dir)
@@ -131,6 +132,7 @@ func TestABackupUnderLoadHasEveryEventThatWasAcknowledgedBefore(t *testing.T) {
 }
 
 func TestAStoppedServerIsBackedUpToStandardOutput(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	dir, file := filepath.Join(folder, "a"), filepath.Join(folder, "backup")
 	p := serve(t, dir)

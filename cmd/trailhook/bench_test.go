@@ -114,6 +114,7 @@ func TestABenchOfItsOwnServerMeasuresEverythingAndLosesNothing(t *testing.T) {
 }
 
 func TestABenchLeavesARunningSystemAsItWas(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	before := p.objects()
 	got := p.bench("--duration", "1s", "--rate", "20", "--json").end(0)
@@ -127,6 +128,7 @@ func TestABenchLeavesARunningSystemAsItWas(t *testing.T) {
 
 // The SIEM need not reach the platform, nor know its keys before.
 func TestABenchMeasuresHalvesThatRunApart(t *testing.T) {
+	t.Parallel()
 	cluster := brokertest.Cluster(t)
 	platform := serve(t, filepath.Join(t.TempDir(), "platform"), "--only", "platform", "--nats", cluster.URLs())
 	siem := serve(t, filepath.Join(t.TempDir(), "siem"), "--only", "collector")
@@ -138,6 +140,7 @@ func TestABenchMeasuresHalvesThatRunApart(t *testing.T) {
 }
 
 func TestABenchDoesNotTouchAWebhookThatIsInUse(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	p.connect()
 	before := p.objects()
@@ -159,6 +162,7 @@ func TestABenchDoesNotTouchAWebhookThatIsInUse(t *testing.T) {
 }
 
 func TestABenchSaysWhatIsLost(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	b := p.bench("--duration", "8s", "--rate", "40", "--patience", "3s", "--json")
 	var made struct {
@@ -188,6 +192,7 @@ func TestABenchSaysWhatIsLost(t *testing.T) {
 }
 
 func TestABenchThatIsInterruptedTellsWhatWasDoneAndTidiesUp(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	before := p.objects()
 	b := p.bench("--duration", "1h", "--rate", "50", "--json")
@@ -210,6 +215,7 @@ func TestABenchThatIsInterruptedTellsWhatWasDoneAndTidiesUp(t *testing.T) {
 }
 
 func TestABenchKeepsToTheLimitsOfTheServer(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir(), "--api-token-rate", "5")
 	b := p.bench("--duration", "2s", "--rate", "200")
 	if err := b.cmd.Wait(); err != nil {
@@ -226,6 +232,7 @@ func TestABenchKeepsToTheLimitsOfTheServer(t *testing.T) {
 }
 
 func TestABenchSaysWhyItCannotBegin(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	platform := serve(t, t.TempDir(), "--only", "platform")
 	id, _ := p.accessKey()

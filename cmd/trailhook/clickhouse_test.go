@@ -11,6 +11,7 @@ import (
 
 // What ClickHouse keeps is there once, whichever of the two is killed.
 func TestLinesInClickHouseAreThereOnceAfterKillingEither(t *testing.T) {
+	t.Parallel()
 	database := clickhousetest.Start(t)
 	address := strings.Replace(database.Database(t), "//", "//guarded:secret-word@", 1)
 	dataDir := t.TempDir()

@@ -85,6 +85,7 @@ func (s *siemEndpoint) twice() (n int) {
 // Two processes on one cluster: either takes calls, one of them delivers, and
 // when it is killed the other goes on.
 func TestTwoProcessesOnAClusterDeliverEverythingWhenOneIsKilled(t *testing.T) {
+	t.Parallel()
 	cluster := brokertest.Cluster(t)
 	endpoint := newSIEMEndpoint(t)
 	first := serve(t, filepath.Join(t.TempDir(), "a"), "--only", "platform", "--nats", cluster.URLs())

@@ -132,6 +132,7 @@ func (s *shippers) check(p *process) {
 }
 
 func TestEveryAcknowledgedLineIsFoundOnceThoughTheServerIsKilled(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := serve(t, dir, "--only", "collector")
 	s := newShippers(t, p)

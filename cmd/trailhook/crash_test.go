@@ -28,6 +28,7 @@ const kills = 20
 // twice. Some clients send an Idempotency-Key, and repeat until they get an
 // answer: their events must be there once whatever happened to the first tries.
 func TestEveryAcknowledgedEventIsInTheJournalOnceAfterManyKills(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := &oracle{acknowledged: map[string]bool{}}
 	p := serve(t, dir, "--only", "platform")

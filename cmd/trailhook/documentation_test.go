@@ -39,6 +39,7 @@ const goesOn = "go on from the [tutorial by hand](../README.md#the-tutorial-by-h
 // reader in a clone that was just built, with a second terminal for what runs until
 // Ctrl-C. What a page shows as the output of a block has to come out of it.
 func TestTheExamplesOfEveryPageWork(t *testing.T) {
+	t.Parallel()
 	all := pages(t)
 	tutorial := all[0].section(t, "The tutorial by hand")
 	for _, p := range all {

@@ -119,7 +119,7 @@ func newErratic(t *testing.T, seed uint64) *erratic {
 		TLSConfig: &tls.Config{GetConfigForClient: e.configure},
 		ErrorLog:  log.New(io.Discard, "", 0),
 	}
-	e.listen("127.0.0.1:0")
+	e.listen("127.0.0.1:" + freePort(t)) // and again there after each outage
 	t.Cleanup(func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 )
 
 func TestASourceForwardsAfterTheMasterKeyWasChanged(t *testing.T) {
+	t.Parallel()
 	authorizations := make(chan string, 10)
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		authorizations <- r.Header.Get("Authorization")

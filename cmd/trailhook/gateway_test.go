@@ -36,6 +36,7 @@ type passing struct {
 // of the plugin audit with blocking: each answer is an obligation, and so is
 // each request that may have changed something, answered or not.
 func TestEveryRequestThatWasAnsweredIsInTheJournalAfterManyKills(t *testing.T) {
+	t.Parallel()
 	const kills = 8
 	o := &passing{answered: map[string]int{}, acted: map[string]bool{}}
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -15,6 +15,7 @@ import (
 // A person makes a token for a service, the service records an event of its own,
 // and the event is found by a search like every other.
 func TestAServicesEventIsRecordedDeliveredAndFound(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := serve(t, dir)
 	p.connect()

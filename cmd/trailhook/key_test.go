@@ -47,6 +47,7 @@ func (p *process) keySet() *audit.KeySet {
 }
 
 func TestLinesFromBeforeAndAfterARotationOfAllKeysVerify(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := serve(t, dir)
 	p.connect()
@@ -87,6 +88,7 @@ func TestLinesFromBeforeAndAfterARotationOfAllKeysVerify(t *testing.T) {
 }
 
 func TestServersOnAClusterSignWithANewKeyWithoutARestart(t *testing.T) {
+	t.Parallel()
 	cluster := brokertest.Cluster(t)
 	endpoint := newSIEMEndpoint(t)
 	p := serve(t, filepath.Join(t.TempDir(), "a"), "--only", "platform", "--nats", cluster.URLs())
@@ -131,6 +133,7 @@ func TestServersOnAClusterSignWithANewKeyWithoutARestart(t *testing.T) {
 }
 
 func TestATestDeliveryTellsWhatADeliveryWouldMeet(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	p.connect()
 	resp, body, err := p.api(t.Context(), "GET", "/v3/audit-log-destinations", "")

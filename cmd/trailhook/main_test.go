@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"log/slog"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -29,6 +31,8 @@ func TestMain(m *testing.M) {
 		go endWithOwner()
 		os.Exit(run())
 	}
+	// The tests wait for processes more than they compute. -parallel still overrides it.
+	flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	testscript.Main(m, map[string]func(){
 		"trailhook": func() { os.Exit(run()) },
 	})
@@ -47,6 +51,7 @@ func endWithOwner() {
 }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -22,6 +22,7 @@ import (
 // TRAILHOOK_ORACLE_SEED repeats a run, as far as that is possible with the real
 // process; TRAILHOOK_SOAK (a duration) makes it go on with other seeds.
 func TestEveryEventArrivesHoweverTheEndpointBehavesAndTheServerIsKilled(t *testing.T) {
+	t.Parallel()
 	seed, until := rand.Uint64(), soakUntil(t)
 	if given := os.Getenv("TRAILHOOK_ORACLE_SEED"); given != "" {
 		var err error

@@ -92,12 +92,7 @@ func siemAddr(t *testing.T, dataDir string) string {
 	if kept, err := os.ReadFile(file); err == nil {
 		return string(kept)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	address := l.Addr().String()
+	address := net.JoinHostPort("127.0.0.1", freePort(t))
 	if err := os.WriteFile(file, []byte(address), 0o600); err != nil {
 		t.Fatal(err)
 	}

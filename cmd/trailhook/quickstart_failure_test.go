@@ -18,6 +18,7 @@ import (
 )
 
 func TestWhatQuickstartCannotDoItSaysAndUndoes(t *testing.T) {
+	t.Parallel()
 	t.Run("no server, and a token that a new one cannot know", func(t *testing.T) {
 		u := newStarter(t)
 		u.fails("--api", u.api, "-k", "kpat_unknown", "would not know the token")
@@ -66,6 +67,7 @@ func TestWhatQuickstartCannotDoItSaysAndUndoes(t *testing.T) {
 }
 
 func TestAQuickstartThatWasKilledIsMendedByTheNext(t *testing.T) {
+	t.Parallel()
 	u := newStarter(t)
 	for _, moment := range []struct {
 		what string
@@ -108,6 +110,7 @@ func exists(path string) bool {
 }
 
 func TestOfTwoQuickstartsAtOnceOneWorksAndTheOtherSaysSo(t *testing.T) {
+	t.Parallel()
 	u := newStarter(t)
 	var both sync.WaitGroup
 	var said [2]*bytes.Buffer
@@ -133,6 +136,7 @@ func TestOfTwoQuickstartsAtOnceOneWorksAndTheOtherSaysSo(t *testing.T) {
 }
 
 func TestCleaningUpEndsNoProcessThatHasGotTheServersPid(t *testing.T) {
+	t.Parallel()
 	u := newStarter(t)
 	u.must("--api", u.api)
 	server := u.holder("server")

@@ -17,6 +17,7 @@ import (
 )
 
 func TestQuickstartStartsAServerAndASecondRunChangesNothing(t *testing.T) {
+	t.Parallel()
 	u := newStarter(t)
 	exports, progress := u.must("--api", u.api)
 	u.wantExports(exports, `'kpat_\w+'`, u.api)
@@ -49,6 +50,7 @@ func TestQuickstartStartsAServerAndASecondRunChangesNothing(t *testing.T) {
 }
 
 func TestQuickstartUsesTheServerThatRuns(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir(), "--only", "platform")
 	u := newStarter(t)
 	u.set("KONNECT_TOKEN", p.token())
@@ -74,6 +76,7 @@ func TestQuickstartUsesTheServerThatRuns(t *testing.T) {
 }
 
 func TestQuickstartTellsDecKsAddressWhereThereIsOne(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir(), "--only", "platform", "--tls", "auto")
 	u := newStarter(t)
 	u.set("KONNECT_TOKEN", p.token())
@@ -100,6 +103,7 @@ func TestQuickstartTellsDecKsAddressWhereThereIsOne(t *testing.T) {
 }
 
 func TestAServerThatQuickstartStartsForDecKHasTLS(t *testing.T) {
+	t.Parallel()
 	u := newStarter(t)
 	dir := filepath.Join(t.TempDir(), "data")
 	u.dataDirs = append(u.dataDirs, dir)
@@ -119,6 +123,7 @@ func TestAServerThatQuickstartStartsForDecKHasTLS(t *testing.T) {
 }
 
 func TestADataPlaneThatQuickstartStartsServesTheControlPlane(t *testing.T) {
+	t.Parallel()
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "from upstream") }))
 	t.Cleanup(upstream.Close)
 	p := serve(t, t.TempDir(), "--only", "platform", "--proxy-addr", "off", "--tls", "auto")
@@ -161,6 +166,7 @@ func get(t *testing.T, url string) string {
 }
 
 func TestCleaningUpLeavesAloneWhatOthersHaveMade(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir(), "--only", "platform")
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") }))
 	t.Cleanup(upstream.Close)

@@ -36,6 +36,7 @@ func (p *process) create(name string) (trace string) {
 }
 
 func TestAReplayIsShownToItsEndAndTheCollectorStoresNothingTwice(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	p.connect()
 	traces := []string{p.create("one"), p.create("two"), p.create("three")}
@@ -68,6 +69,7 @@ func TestAReplayIsShownToItsEndAndTheCollectorStoresNothingTwice(t *testing.T) {
 }
 
 func TestAReplayThatCannotBeOrFailsExitsWithTheReason(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir(), "--only", "platform")
 	fails := func(reason string, args ...string) {
 		t.Helper()
@@ -93,6 +95,7 @@ func TestAReplayThatCannotBeOrFailsExitsWithTheReason(t *testing.T) {
 }
 
 func TestAMomentIsATimeOrHowLongAgo(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 1, 10, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
 		"now":                       now,

@@ -133,6 +133,7 @@ func (p *process) addSource() (post func(lines string)) {
 }
 
 func TestASearchThatFollowsShowsEachLineOnceInOrder(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir(), "--only", "collector")
 	post := p.addSource()
 	post("one\ntwo\n")

@@ -13,6 +13,7 @@ import (
 )
 
 func TestASecondStartHasEverything(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
 			dir := t.TempDir()
@@ -49,6 +50,7 @@ func TestASecondStartHasEverything(t *testing.T) {
 // client got is an obligation, whatever happens to the process afterwards.
 // TRAILHOOK_SOAK (a duration) makes it go on for longer.
 func TestNothingAnsweredIsLostWhenKilled(t *testing.T) {
+	t.Parallel()
 	rounds, until := 3, soakUntil(t)
 	dir := t.TempDir()
 	answered := &traces{wanted: map[string]int{}}
@@ -156,6 +158,7 @@ func randomName() string {
 }
 
 func TestTheOperatorsAddressAnswers(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir())
 	for path, want := range map[string]string{
 		"/healthz": "alive",
@@ -174,6 +177,7 @@ func TestTheOperatorsAddressAnswers(t *testing.T) {
 }
 
 func TestOneHalfRunsAlone(t *testing.T) {
+	t.Parallel()
 	platform := serve(t, t.TempDir(), "--only", "platform")
 	collector := serve(t, t.TempDir(), "--only", "collector")
 	if platform.siemURL != "" || collector.apiURL != "" {
@@ -186,6 +190,7 @@ func TestOneHalfRunsAlone(t *testing.T) {
 }
 
 func TestATokenThatAsksTooOftenIsToldWhenToComeAgain(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir(), "--only", "platform", "--api-token-rate", "0.001")
 	resp, body, err := p.api(t.Context(), "GET", "/v2/control-planes", "")
 	must(t, 200, resp, body, err)
@@ -204,6 +209,7 @@ func TestATokenThatAsksTooOftenIsToldWhenToComeAgain(t *testing.T) {
 }
 
 func TestTheDocumentTellsOfEveryEndpointThatIsServed(t *testing.T) {
+	t.Parallel()
 	p := serve(t, t.TempDir(), "--only", "platform")
 	resp, body, err := p.api(t.Context(), "GET", "/openapi.json", "")
 	paths := must(t, 200, resp, body, err)["paths"].(map[string]any)

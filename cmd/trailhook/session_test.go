@@ -204,6 +204,7 @@ func (s *session) compare(number int, p document) error {
 func blockName(page, number int) string { return fmt.Sprintf("%02d-%03d", page, number) }
 
 func TestAFalseExampleIsFound(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct{ page, want string }{
 		"a command that fails":         {"```sh\necho before\n\nfalse\n```\n", "p.md:1:"},
 		"a flag that there is not":     {"```sh\n./bin/trailhook version --verbose\n```\n", "unknown flag --verbose"},

@@ -11,6 +11,7 @@ import (
 )
 
 func TestLinesSetAsideAreHandledFromTheCommandLine(t *testing.T) {
+	t.Parallel()
 	var mended atomic.Bool
 	var encodings atomic.Value
 	siem := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -80,15 +78,11 @@ func mayStart(ts *testscript.TestScript, _ bool, _ []string) {
 // freeURL is an address at which nobody listens. It is none of those that the
 // system gives out by itself, so that it stays free.
 func freeURL(t interface{ Fatalf(string, ...any) }) string {
-	for range 1000 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			l.Close()
-			return "http://" + address
-		}
+	port, err := findPort()
+	if err != nil {
+		t.Fatalf("%v", err)
 	}
-	t.Fatalf("no port is free")
-	return ""
+	return "http://" + net.JoinHostPort("127.0.0.1", port)
 }
 
 func (u *starter) set(name, value string) { u.env = append(u.env, name+"="+value) }

@@ -15,6 +15,7 @@ import (
 // a beginning is kept, without a gap, each message once. It holds at least what
 // was counted as durable before the end.
 func TestOfEachSyslogConnectionABeginningIsKeptWhenTheServerEnds(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(signal.String(), func(t *testing.T) {
 			dir := t.TempDir()

@@ -10,6 +10,7 @@ import (
 )
 
 func TestATailGoesOnAfterTheServerWasAwayAndShowsEachLineOnce(t *testing.T) {
+	t.Parallel()
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "shut down": syscall.SIGTERM} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -91,6 +92,7 @@ func missing(sent []string, seen map[string]int) (lines []string) {
 }
 
 func TestATailThatTheServerRefusesToGoOnEnds(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := serve(t, dir, "--only", "collector")
 	post := p.addSource()

@@ -40,6 +40,7 @@ func port(t *testing.T, address string) string {
 
 // The commands of Kong's tutorial, word for word but for the host names.
 func TestTheTutorialsCommandsWork(t *testing.T) {
+	t.Parallel()
 	script, err := os.ReadFile("testdata/tutorial.sh")
 	if err != nil {
 		t.Fatal(err)

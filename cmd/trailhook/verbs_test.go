@@ -115,6 +115,7 @@ trailhook backup --to trailhook-2026-03-01.tar.zst`
 )
 
 func TestTheExamplesInHelpTextsWork(t *testing.T) {
+	t.Parallel()
 	running := []document{pages(t)[0].section(t, "The tutorial by hand"), pageOf("setup", namedOnRunningServer)}
 	stopped := []document{pageOf("setup", namedOnStoppedServer)}
 	found := map[string]bool{}
