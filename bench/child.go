@@ -1,49 +1,37 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 
 	"github.com/trailhook/trailhook/internal/server"
 )
 
-// child is a server in a process of its own, so that its memory and its time
-// are its own too.
+// child is a server in a process of its own, on a directory of its own.
 type child struct {
-	cmd    *exec.Cmd
-	stdin  io.Closer
+	*process
 	apiURL string
 	token  string
 	dir    string
 }
 
-// startChild runs this program again as a platform without TLS, on a directory
-// of its own.
+// startChild runs this program again as a platform without TLS.
 func startChild() (*child, error) {
 	dir, err := os.MkdirTemp("", "trailhook-bench-")
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.Command(os.Args[0], "serve-child", dir), dir: dir}
-	c.cmd.Stderr = os.Stderr
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := c.cmd.StdoutPipe()
+	p, err := startAgain("serve-child", dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
-	}
-	if _, err := fmt.Fscanln(bufio.NewReader(out), &c.apiURL, &c.token); err != nil {
+	c := &child{process: p, dir: dir}
+	if _, err := fmt.Fscanln(c.out, &c.apiURL, &c.token); err != nil {
 		c.stop()
 		return nil, fmt.Errorf("the server did not start: %w", err)
 	}
@@ -51,8 +39,7 @@ func startChild() (*child, error) {
 }
 
 func (c *child) stop() {
-	c.stdin.Close()
-	c.cmd.Wait()
+	c.process.stop()
 	os.RemoveAll(c.dir)
 }
 

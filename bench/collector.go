@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/ed25519"
@@ -9,11 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -258,46 +254,22 @@ func makeBodies(lines int, appendLine func(dst []byte, i int) []byte) ([][]byte,
 
 // collectorProcess is a [siem] in a process of its own.
 type collectorProcess struct {
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	out    *bufio.Reader
+	*process
 	url    string
 	client *http.Client
 }
 
 func startCollector(jwksURL string) (*collectorProcess, error) {
-	c := &collectorProcess{cmd: exec.Command(os.Args[0], "collect-child", jwksURL), client: newHTTPClient(4)}
-	c.cmd.Stderr = os.Stderr
-	var err error
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := c.cmd.StdoutPipe()
+	p, err := startAgain("collect-child", jwksURL)
 	if err != nil {
 		return nil, err
 	}
-	c.out = bufio.NewReader(out)
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
-	}
+	c := &collectorProcess{process: p, client: newHTTPClient(4)}
 	if c.url, err = c.line(); err != nil {
 		c.stop()
 		return nil, err
 	}
 	return c, nil
-}
-
-func (c *collectorProcess) stop() {
-	c.stdin.Close()
-	c.cmd.Wait()
-}
-
-func (c *collectorProcess) line() (string, error) {
-	line, err := c.out.ReadString('\n')
-	if err != nil {
-		return "", fmt.Errorf("the collector ended: %w", err)
-	}
-	return strings.TrimSpace(line), nil
 }
 
 func (c *collectorProcess) ask(command string) (string, error) {
@@ -313,15 +285,6 @@ func (c *collectorProcess) figure(command string) (float64, error) {
 		return 0, err
 	}
 	return strconv.ParseFloat(answer, 64)
-}
-
-func (c *collectorProcess) reportPeak(name string) error {
-	peak, err := memory(c.cmd.Process.Pid, "VmHWM")
-	if err != nil {
-		return err
-	}
-	report(name, peak, "MB")
-	return nil
 }
 
 // throughput returns how many lines each second are taken over 4 connections and

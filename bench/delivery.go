@@ -10,9 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -224,36 +222,18 @@ func backlogMemory() error {
 		return err
 	}
 	time.Sleep(span)
-	peak, err := memory(c.cmd.Process.Pid, "VmHWM")
-	if err != nil {
-		return err
-	}
-	report("backlog_peak_rss_mb", peak, "MB")
-	return nil
+	return c.reportPeak("backlog_peak_rss_mb")
 }
 
 // deliverer is a server that records on demand and delivers.
-type deliverer struct {
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	out   *bufio.Reader
-}
+type deliverer struct{ *process }
 
 func startDeliverer(endpoint string, webhooks int) (*deliverer, error) {
-	c := &deliverer{cmd: exec.Command(os.Args[0], "deliver-child", endpoint, strconv.Itoa(webhooks))}
-	c.cmd.Stderr = os.Stderr
-	var err error
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := c.cmd.StdoutPipe()
+	p, err := startAgain("deliver-child", endpoint, strconv.Itoa(webhooks))
 	if err != nil {
 		return nil, err
 	}
-	c.out = bufio.NewReader(out)
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
-	}
+	c := &deliverer{p}
 	if err := c.expect("ready"); err != nil {
 		c.stop()
 		return nil, err
@@ -277,16 +257,11 @@ func (c *deliverer) replay() error {
 func (c *deliverer) recorded() error { return c.expect("recorded") }
 
 func (c *deliverer) expect(word string) error {
-	line, err := c.out.ReadString('\n')
-	if err != nil || strings.TrimSpace(line) != word {
-		return fmt.Errorf("the server said %q, not %q: %w", line, word, errors.Join(err))
+	line, err := c.line()
+	if err == nil && line != word {
+		err = fmt.Errorf("the server said %q, not %q", line, word)
 	}
-	return nil
-}
-
-func (c *deliverer) stop() {
-	c.stdin.Close()
-	c.cmd.Wait()
+	return err
 }
 
 // deliverChild is the other side of startDeliverer.

@@ -42,11 +42,9 @@ func journalGroup(ctx context.Context) error {
 	if err := auditedGets(ctx, c); err != nil {
 		return err
 	}
-	peak, err := memory(c.cmd.Process.Pid, "VmHWM")
-	if err != nil {
+	if err := c.reportPeak("journal_peak_rss_mb"); err != nil {
 		return err
 	}
-	report("journal_peak_rss_mb", peak, "MB")
 	return idleOrganizations(ctx)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -33,12 +34,13 @@ func startNginx(upstream string) (*urlChild, error) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	c := &urlChild{cmd: exec.Command(program, "-c", file, "-p", dir, "-e", filepath.Join(dir, "error.log")), dir: dir, url: "http://" + address}
+	c := &urlChild{dir: dir, url: "http://" + address}
+	c.process = &process{cmd: exec.Command(program, "-c", file, "-p", dir, "-e", filepath.Join(dir, "error.log"))}
 	c.cmd.Stderr = os.Stderr
 	if err := c.cmd.Start(); err != nil {
 		return nil, err
 	}
-	c.stdin = stopper{c.cmd.Process}
+	c.stdin = stopper{process: c.cmd.Process}
 	for limit := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
@@ -52,8 +54,11 @@ func startNginx(upstream string) (*urlChild, error) {
 	}
 }
 
-// stopper ends a process that does not read its input.
-type stopper struct{ process *os.Process }
+// stopper stands for the input of a process that does not read it, and ends it.
+type stopper struct {
+	io.Writer
+	process *os.Process
+}
 
 func (s stopper) Close() error { return s.process.Signal(os.Interrupt) }
 

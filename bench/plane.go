@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -12,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -20,12 +18,11 @@ import (
 	"github.com/trailhook/trailhook/internal/server"
 )
 
-// urlChild is a process that serves an address until its input ends.
+// urlChild is a process that serves an address.
 type urlChild struct {
-	cmd   *exec.Cmd
-	stdin io.Closer
-	url   string
-	dir   string
+	*process
+	url string
+	dir string
 }
 
 // processes are the child and its own children.
@@ -45,8 +42,7 @@ func (c *urlChild) processes() []int {
 }
 
 func (c *urlChild) stop() {
-	c.stdin.Close()
-	_ = c.cmd.Wait()
+	c.process.stop()
 	os.RemoveAll(c.dir)
 }
 
@@ -55,21 +51,14 @@ func startURLChild(arguments ...string) (*urlChild, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &urlChild{cmd: exec.Command(os.Args[0], append(arguments, dir)...), dir: dir}
-	c.cmd.Stderr = os.Stderr
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := c.cmd.StdoutPipe()
+	p, err := startAgain(append(arguments, dir)...)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
-	}
-	if _, err := fmt.Fscanln(bufio.NewReader(out), &c.url); err != nil {
+	c := &urlChild{process: p, dir: dir}
+	if c.url, err = c.line(); err != nil {
 		c.stop()
-		return nil, fmt.Errorf("%s did not start: %w", arguments[0], err)
+		return nil, err
 	}
 	return c, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -12,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -25,30 +23,21 @@ import (
 // searchServer is the SIEM's side in a process of its own, on a directory that
 // outlives it.
 type searchServer struct {
-	cmd   *exec.Cmd
-	stdin io.Closer
-	url   string
-	id    string
-	key   string
+	*process
+	url string
+	id  string
+	key string
 }
 
 func startSearchServer(dir string) (*searchServer, error) {
-	s := &searchServer{cmd: exec.Command(os.Args[0], "search-child", dir)}
-	s.cmd.Stderr = os.Stderr
-	var err error
-	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := s.cmd.StdoutPipe()
+	p, err := startAgain("search-child", dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	if _, err := fmt.Fscanln(bufio.NewReader(out), &s.url); err != nil {
+	s := &searchServer{process: p}
+	if s.url, err = s.line(); err != nil {
 		s.stop()
-		return nil, fmt.Errorf("the server did not start: %w", err)
+		return nil, err
 	}
 	secret, err := os.ReadFile(filepath.Join(dir, "admin.access-key"))
 	if err != nil {
@@ -57,11 +46,6 @@ func startSearchServer(dir string) (*searchServer, error) {
 	}
 	s.id, s.key, _ = strings.Cut(strings.TrimSpace(string(secret)), ":")
 	return s, nil
-}
-
-func (s *searchServer) stop() {
-	s.stdin.Close()
-	s.cmd.Wait()
 }
 
 // searchChild is the other side of startSearchServer: it serves until its

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/trailhook/trailhook/audit"
 	"github.com/trailhook/trailhook/internal/broker"
 	"github.com/trailhook/trailhook/internal/journal"
 	"github.com/trailhook/trailhook/internal/registry"
@@ -174,6 +175,19 @@ func (o *oracle) finish(t *testing.T, p *process) {
 // id is in it.
 func journalIDs(t *testing.T, dir string) map[string]int {
 	t.Helper()
+	times := map[string]int{}
+	for _, e := range journaled(t, dir) {
+		if e.Service == "billing" {
+			times[e.PrincipalID]++
+		}
+	}
+	return times
+}
+
+// journaled opens the journal of a stopped server, and returns the events of the
+// first organization.
+func journaled(t *testing.T, dir string) (events []*audit.Event) {
+	t.Helper()
 	b, err := broker.Open(t.Context(), broker.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -193,25 +207,17 @@ func journalIDs(t *testing.T, dir string) map[string]int {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	return countIDs(t, j, r.Organizations()[0].ID)
-}
-
-func countIDs(t *testing.T, j *journal.Journal, organization string) map[string]int {
-	t.Helper()
-	times := map[string]int{}
-	q := journal.Query{Region: "us", Organization: organization, Limit: 5000}
+	q := journal.Query{Region: "us", Organization: r.Organizations()[0].ID, Limit: 5000}
 	for {
 		entries, err := j.Range(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(entries) == 0 {
-			return times
+			return events
 		}
 		for _, e := range entries {
-			if e.Event.Service == "billing" {
-				times[e.Event.PrincipalID]++
-			}
+			events = append(events, &e.Event)
 		}
 		q.After = entries[len(entries)-1].Position
 	}
