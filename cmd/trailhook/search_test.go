@@ -98,7 +98,10 @@ func follow(p *process, args ...string) *follower {
 func (f *follower) next() string {
 	f.t.Helper()
 	select {
-	case line := <-f.lines:
+	case line, more := <-f.lines:
+		if !more {
+			f.t.Fatalf("it has ended\n%s", f.log)
+		}
 		return line
 	case <-time.After(generous):
 		f.t.Fatalf("no line came\n%s", f.log)

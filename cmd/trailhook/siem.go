@@ -196,10 +196,12 @@ func parseObject(text []byte) (object, error) {
 // fields, written as JSON.
 const maxSIEMLine = 64 << 20
 
-// eachLine gives the lines of an answer to do.
+// eachLine gives the lines of an answer to do. What stands behind the last line's end
+// is the beginning of one of which the rest was lost: it is an error, and no line.
 func eachLine(from io.Reader, do func(line []byte) error) error {
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, maxSIEMLine)
+	lines.Split(wholeLines)
 	for lines.Scan() {
 		if err := do(lines.Bytes()); err != nil {
 			return err
@@ -209,4 +211,15 @@ func eachLine(from io.Reader, do func(line []byte) error) error {
 		return fmt.Errorf("read the answer: %w", withoutURL(err))
 	}
 	return nil
+}
+
+// wholeLines is a [bufio.SplitFunc].
+func wholeLines(data []byte, atEnd bool) (advance int, line []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, bytes.TrimSuffix(data[:i], []byte("\r")), nil
+	}
+	if atEnd && len(data) > 0 {
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return 0, nil, nil
 }

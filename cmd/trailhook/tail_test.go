@@ -54,7 +54,10 @@ func TestATailGoesOnAfterTheServerWasAwayAndShowsEachLineOnce(t *testing.T) {
 			for name, f := range tails {
 				for seen[name]["the last line"] == 0 || len(missing(sent, seen[name])) > 0 {
 					select {
-					case line := <-f.lines:
+					case line, more := <-f.lines:
+						if !more {
+							t.Fatalf("%s has ended\n%s", name, f.log)
+						}
 						seen[name][line]++
 					case <-time.After(generous):
 						t.Fatalf("%s: %d lines are missing, such as %q\n%s", name, len(missing(sent, seen[name])), missing(sent, seen[name])[0], f.log)
