@@ -228,7 +228,12 @@ func newAccessID() string {
 }
 
 func newSecret() string {
-	secret := make([]byte, 32)
-	rand.Read(secret) // never fails
-	return base64.RawURLEncoding.EncodeToString(secret)
+	for {
+		secret := make([]byte, 32)
+		rand.Read(secret)
+		// One that begins with a dash would be taken for a flag on a command line.
+		if text := base64.RawURLEncoding.EncodeToString(secret); text[0] != '-' {
+			return text
+		}
+	}
 }
